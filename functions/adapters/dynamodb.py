@@ -1,0 +1,169 @@
+"""DynamoDB: the ledger's table. Partition key `entity`, sort key `record`: `<flow>#<event id>`, or `<flow>#` the head."""
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hub.errors import LedgerUnavailable
+from hub.events import Event, to_json
+from hub.ledger import TTL_ATTRIBUTE, Entry, Head, Known, Outcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+READ_KEYS = 100  # BatchGetItem takes so many keys at most
+WRITE_ITEMS = 25  # BatchWriteItem takes so many items at most
+PART_BYTES = 350_000  # an item holds 400 KB; the rest is for its other attributes
+TRIES = 5  # of what DynamoDB left unprocessed; the waits between them add up to 1.5 s
+
+Item = dict[str, Any]  # in DynamoDB's own notation
+
+
+class DynamoLedger:
+    """The ledger in DynamoDB: one read and one write call for a batch of up to 10 events.
+
+    An event's payload (its queue message, deflated) stays with its outcome, so that every end can be replayed.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", table: str, days: int, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._days = days
+        self._sleep = sleep
+
+    def known(self, flow: str, events: Sequence[Event]) -> list[Known]:
+        """What is known of each event, read consistently; raises LedgerUnavailable."""
+        keys = {(e.subject, record) for e in events for record in (_record(flow, e), _head_record(flow))}
+        found = self._read(sorted(keys))
+        return [
+            Known(
+                head=_head(found.get((event.subject, _head_record(flow)))),
+                outcome=_outcome(found.get((event.subject, _record(flow, event)))),
+            )
+            for event in events
+        ]
+
+    def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
+        """Write outcomes and heads; raises LedgerUnavailable unless DynamoDB confirmed every one of them."""
+        items = [item for entry in entries for item in self._entry_items(entry)]
+        items += [_head_item(flow, subject, head) for flow, subject, head in heads]
+        latest = {(item["entity"]["S"], item["record"]["S"]): item for item in items}  # one put per key in a call
+        pending = list(latest.values())
+        for start in range(0, len(pending), WRITE_ITEMS):
+            self._write([{"PutRequest": {"Item": item}} for item in pending[start : start + WRITE_ITEMS]])
+
+    def _read(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        found: dict[tuple[str, str], Item] = {}
+        for start in range(0, len(keys), READ_KEYS):
+            wanted: Any = [{"entity": {"S": e}, "record": {"S": r}} for e, r in keys[start : start + READ_KEYS]]
+            for attempt in range(TRIES):
+                request = {
+                    "Keys": wanted,
+                    "ConsistentRead": True,
+                    "ProjectionExpression": "entity, #record, outcome, version, doctype, #name",
+                    "ExpressionAttributeNames": {"#record": "record", "#name": "name"},
+                }
+                answer = self._call(self._client.batch_get_item, {self._table: request})
+                for item in answer["Responses"].get(self._table, []):
+                    found[item["entity"]["S"], item["record"]["S"]] = item
+                wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                if not wanted:
+                    break
+                self._sleep(0.1 * 2**attempt)
+            else:
+                raise LedgerUnavailable("DynamoDB left reads unprocessed: the table is throttled")
+        return found
+
+    def _write(self, requests: list[dict[str, Any]]) -> None:
+        for attempt in range(TRIES):
+            answer = self._call(self._client.batch_write_item, {self._table: requests})
+            requests = answer.get("UnprocessedItems", {}).get(self._table, [])
+            if not requests:
+                return
+            self._sleep(0.1 * 2**attempt)
+        raise LedgerUnavailable("DynamoDB left writes unprocessed: the table is throttled")
+
+    def _call(self, operation: Any, request: dict[str, Any]) -> Any:
+        try:
+            return operation(RequestItems=request)
+        except (BotoCoreError, ClientError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            raise LedgerUnavailable(f"DynamoDB refused or did not answer: {code}") from error
+
+    def _entry_items(self, entry: Entry) -> list[Item]:
+        event = entry.event
+        payload = zlib.compress(to_json(event).encode(), 6)
+        parts = [payload[start : start + PART_BYTES] for start in range(0, len(payload), PART_BYTES)]
+        expires = {"N": str(int((entry.recorded_at + timedelta(days=self._days)).timestamp()))}
+        item: Item = {
+            "entity": {"S": event.subject},
+            "record": {"S": _record(entry.flow, event)},
+            "outcome": {"S": entry.outcome.value},
+            "type": {"S": event.type},
+            "version": {"S": event.entity_version},
+            "attempts": {"N": str(entry.attempts)},
+            "received_at": {"S": event.received_at.isoformat()},
+            "recorded_at": {"S": entry.recorded_at.isoformat()},
+            "payload": {"B": parts[0]},
+            "payload_parts": {"N": str(len(parts))},
+            TTL_ATTRIBUTE: expires,
+        }
+        optional = {"doctype": entry.doctype, "name": entry.name, "rule": entry.rule, "replay_of": event.replay_of}
+        item |= {name: {"S": value} for name, value in optional.items() if value}
+        if entry.failure:
+            failure = entry.failure
+            item["error"] = {
+                "M": {
+                    "code": {"S": failure.code},
+                    "category": {"S": failure.category},
+                    "severity": {"S": failure.severity},
+                    "message": {"S": failure.message},
+                }
+            }
+        return [
+            item,
+            *(
+                {
+                    "entity": item["entity"],
+                    "record": {"S": f"{item['record']['S']}#part{number}"},
+                    "payload": {"B": part},
+                    TTL_ATTRIBUTE: expires,
+                }
+                for number, part in enumerate(parts[1:], start=1)
+            ),
+        ]
+
+
+def _record(flow: str, event: Event) -> str:
+    return f"{flow}#{event.id}"
+
+
+def _head_record(flow: str) -> str:
+    return f"{flow}#"
+
+
+def _head_item(flow: str, subject: str, head: Head) -> Item:
+    item: Item = {
+        "entity": {"S": subject},
+        "record": {"S": _head_record(flow)},
+        "version": {"S": head.version},
+        "doctype": {"S": head.doctype},
+        "name": {"S": head.name},
+    }
+    return item
+
+
+def _head(item: Item | None) -> Head:
+    if item is None:
+        return Head()
+    return Head(item["version"]["S"], item["doctype"]["S"], item["name"]["S"])
+
+
+def _outcome(item: Item | None) -> Outcome | None:
+    return Outcome(item["outcome"]["S"]) if item else None

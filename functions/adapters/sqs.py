@@ -1,0 +1,115 @@
+"""SQS: where events are kept between the edge and the destination."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hub.deliver_batch import Again, Received
+from hub.errors import QueueUnavailable
+from hub.events import Event, from_json, queue_key
+from hub.ledger import Failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_VISIBILITY_SECONDS = 43_200  # SQS: 12 hours from the first receive on
+
+
+class SqsEventQueue:
+    """A FIFO queue: group = entity, so that an entity's events stay in order; deduplication = event id."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def put(self, event: Event, message: str) -> None:
+        """Keep an event; raises QueueUnavailable unless SQS confirmed it."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=message,
+                MessageGroupId=queue_key(event.subject),
+                MessageDeduplicationId=_deduplication_id(event),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable(f"SQS did not confirm the event: {_reason(error)}") from error
+
+    def hide(self, again: list[Again], receipts: dict[str, str]) -> None:
+        """Hide messages until their next try. Where that fails they come back after the queue's own timeout: later,
+        but not lost."""
+        entries = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": receipts[one.received.message_id],
+                "VisibilityTimeout": min(round(one.wait_seconds), MAX_VISIBILITY_SECONDS),
+            }
+            for number, one in enumerate(again)
+        ]
+        if entries:
+            try:
+                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+            except (BotoCoreError, ClientError) as error:
+                raise QueueUnavailable(f"SQS did not hide the messages: {_reason(error)}") from error
+
+
+class SqsDeadLetters:
+    """The FIFO dead letter queue of a flow; an event arrives there with its reason as message attributes."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def bury(self, received: Received, failure: Failure) -> None:
+        """Set an event aside; raises QueueUnavailable unless SQS confirmed it."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=received.message,
+                MessageGroupId=queue_key(received.event.subject),
+                MessageDeduplicationId=queue_key(f"{received.event.id}:{received.event.received_at.isoformat()}"),
+                MessageAttributes=failure_attributes(failure, received.attempts),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable(f"SQS did not confirm the dead letter: {_reason(error)}") from error
+
+
+def _deduplication_id(event: Event) -> str:
+    """An event's id; a replay within SQS's five minutes must get through, so it adds its own time."""
+    return queue_key(f"{event.id}:{event.received_at.isoformat()}" if event.replay_of else event.id)
+
+
+def received_from_record(record: dict[str, Any]) -> Received:
+    """An event from one record of a Lambda's SQS batch; raises ValueError, KeyError or TypeError for what is none."""
+    return Received(
+        message_id=record["messageId"],
+        event=from_json(record["body"]),
+        message=record["body"],
+        attempts=int(record["attributes"]["ApproximateReceiveCount"]),
+    )
+
+
+def failure_attributes(failure: Failure, attempts: int) -> dict[str, Any]:
+    """A failure as SQS message attributes."""
+    values = {
+        "code": failure.code,
+        "category": failure.category,
+        "severity": failure.severity,
+        "message": failure.message[:2_000] or "no message",
+        "attempts": str(attempts),
+    }
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
+
+
+def failure_from_attributes(attributes: dict[str, Any]) -> tuple[Failure, int] | None:
+    """Read back what `failure_attributes` wrote, from a record of a Lambda event; None where it is not there."""
+    values = {name: attribute.get("stringValue", "") for name, attribute in attributes.items()}
+    if "code" not in values:
+        return None
+    failure = Failure(values["code"], values.get("category", ""), values.get("severity", ""), values.get("message", ""))
+    return failure, int(values.get("attempts", "1"))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__

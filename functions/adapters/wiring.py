@@ -1,0 +1,145 @@
+"""Puts the parts of each Lambda together, once, in its init phase."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import botocore.session
+from botocore.config import Config as ClientConfig
+
+from adapters.secrets import IntegrationSecrets
+from adapters.sqs import SqsDeadLetters, SqsEventQueue
+from adapters.telemetry import Telemetry
+from connectors import connector_module, manifest_path
+from hub.deliver import Route
+from hub.receive import Receiver
+from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
+from hub.webhook_spec import read_webhook
+
+# The provider waits 5 s at most: one try of 1.5 s and one more still fit, and a 503 makes it send again
+QUICK = ClientConfig(connect_timeout=1.0, read_timeout=1.5, retries={"total_max_attempts": 2, "mode": "standard"})
+PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
+
+
+def utc_now() -> datetime:
+    """The clock of everything that ships."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookHub:
+    """What the webhook handler needs."""
+
+    receiver: Receiver
+    secrets: Callable[[], Sequence[str]]
+    queues: Sequence[SqsEventQueue]
+    telemetry: Telemetry
+    now: Callable[[], datetime]
+
+
+def webhook_hub(environment: Mapping[str, str] = os.environ) -> WebhookHub:
+    """The webhook Lambda of one integration, from its environment."""
+    settings = WebhookSettings.from_env(environment)
+    spec, topics = read_webhook(manifest_path(settings.connector))
+    session = botocore.session.get_session()
+    secrets = IntegrationSecrets(
+        session.create_client("secretsmanager", config=QUICK), settings.secret_id, time.monotonic
+    )
+    sqs = session.create_client("sqs", config=QUICK)
+    dimensions = {"stage": settings.stage, "integration": settings.integration}
+    return WebhookHub(
+        Receiver(settings.integration, settings.connector, spec, topics, settings.account),
+        partial(secrets.live, spec.secret),
+        [SqsEventQueue(sqs, url) for url in settings.queue_urls],
+        Telemetry("webhooks", dimensions, utc_now),
+        utc_now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryHub:
+    """What the delivery handler needs."""
+
+    route: Route
+    ledger: Any
+    queue: SqsEventQueue
+    dead_letters: SqsDeadLetters
+    telemetry: Telemetry
+    workers: int
+    seconds_per_event: float  # an event is not begun with less than this left
+    now: Callable[[], datetime]
+    draw: Callable[[], float]
+
+
+def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
+    """The delivery Lambda of one flow, from its environment."""
+    from adapters.dynamodb import DynamoLedger
+    from adapters.http import DestinationHttp
+    from hub.manifest import read_manifest
+
+    settings = DeliverySettings.from_env(environment)
+    session = botocore.session.get_session()
+    sqs = session.create_client("sqs", config=PATIENT)
+    secrets = IntegrationSecrets(
+        session.create_client("secretsmanager", config=PATIENT), settings.destination_secret_id, time.monotonic
+    )
+    connector = connector_module(settings.destination_connector)
+    http = DestinationHttp(
+        settings.destination_url,
+        partial(connector.credentials, secrets.live),
+        secrets.forget,
+        settings.http_timeout_seconds,
+        settings.workers,
+    )
+    source = read_manifest(manifest_path(settings.source_connector))
+    route = Route(
+        flow=settings.flow,
+        read=connector_module(settings.source_connector).read,
+        destination=connector.destination(http, settings.flow_settings),
+        actions=settings.actions,
+        records={source.event_type(topic.name): topic.record for topic in source.topic},
+        retry=settings.retry,
+    )
+    return DeliveryHub(
+        route,
+        DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
+        SqsEventQueue(sqs, settings.queue_url),
+        SqsDeadLetters(sqs, settings.dead_letter_queue_url),
+        Telemetry("delivery", {"stage": settings.stage, "flow": settings.flow}, utc_now),
+        settings.workers,
+        settings.http_timeout_seconds,
+        utc_now,
+        random.random,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DlqHub:
+    """What the dlq handler needs."""
+
+    flows_by_queue: Mapping[str, str]
+    ledger: Any
+    notices: Any
+    telemetry: Telemetry
+    now: Callable[[], datetime]
+
+
+def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
+    """The dlq Lambda of the hub, from its environment."""
+    from adapters.dynamodb import DynamoLedger
+    from adapters.sns import SnsNotices
+
+    settings = DlqSettings.from_env(environment)
+    session = botocore.session.get_session()
+    return DlqHub(
+        settings.flows_by_queue,
+        DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
+        SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn),
+        Telemetry("dlq", {"stage": settings.stage}, utc_now),
+        utc_now,
+    )

@@ -1,0 +1,83 @@
+"""Apply one batch of events from a flow's queue: parse, deliver, report what stays."""
+
+from collections import Counter
+from typing import Any
+
+from adapters.sqs import received_from_record
+from adapters.wiring import DeliveryHub
+from hub.deliver_batch import Again, Batch, Received, deliver_batch
+from hub.errors import Temporary
+from hub.ledger import Entry
+
+SPARE_SECONDS = 5.0  # for the ledger's write and the visibility changes after the last event
+
+
+def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[str, Any]:
+    """Answer an SQS batch with the ids of the messages that stay on the queue (ReportBatchItemFailures)."""
+    received, unreadable = parse(batch, hub)
+    result = deliver_batch(
+        received,
+        hub.route,
+        hub.ledger,
+        hub.dead_letters,
+        workers=hub.workers,
+        now=hub.now,
+        out_of_time=lambda: context.get_remaining_time_in_millis() / 1000 < hub.seconds_per_event + SPARE_SECONDS,
+        draw=hub.draw,
+    )
+    report(result, hub)
+    try:
+        hub.queue.hide(list(result.again), {r["messageId"]: r["receiptHandle"] for r in batch["Records"]})
+    except Temporary as trouble:
+        hub.telemetry.warn("retries come only after the queue's own timeout", reason=str(trouble))
+    stay = [again.received.message_id for again in result.again] + unreadable
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}
+
+
+def parse(batch: dict[str, Any], hub: DeliveryHub) -> tuple[list[Received], list[str]]:
+    """The events of a batch, and the ids of messages that are none: those stay until SQS sets them aside."""
+    received, unreadable = [], []
+    for record in batch["Records"]:
+        try:
+            received.append(received_from_record(record))
+        except (ValueError, KeyError, TypeError) as error:
+            unreadable.append(record["messageId"])
+            hub.telemetry.bug("a message on the queue is not an event", error, message_id=record["messageId"])
+    return received, unreadable
+
+
+def report(result: Batch, hub: DeliveryHub) -> None:
+    """One line per event; the last one bears the batch's metrics."""
+    for entry in result.ended:
+        hub.telemetry.report("ended", **_told(entry))
+    for again in result.again:
+        _report_again(again, hub)
+    counts = Counter(entry.outcome.value.capitalize() for entry in result.ended)
+    counts["Retried"] = len(result.again)
+    counts["KnownBefore"] = len(result.known_before)
+    hub.telemetry.report("batch", {name: float(count) for name, count in counts.items()})
+
+
+def _told(entry: Entry) -> dict[str, object]:
+    told: dict[str, object] = {
+        "event": entry.event.id,
+        "type": entry.event.type,
+        "entity": entry.event.subject,
+        "outcome": entry.outcome.value,
+        "attempts": entry.attempts,
+        "document": f"{entry.doctype} {entry.name}".strip(),
+        "rule": entry.rule,
+        "error": f"{entry.failure.code}: {entry.failure.message}" if entry.failure else "",
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _report_again(again: Again, hub: DeliveryHub) -> None:
+    about = {"event": again.received.event.id, "entity": again.received.event.subject}
+    if again.bug:
+        hub.telemetry.bug("a bug keeps an event on the queue", again.error, **about)
+        return
+    wait = round(again.wait_seconds, 1)
+    hub.telemetry.warn(
+        "again later", **about, wait_seconds=wait, attempts=again.received.attempts, reason=str(again.error)
+    )

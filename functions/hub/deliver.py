@@ -1,0 +1,100 @@
+"""Deliver an event: decide whether it still matters, read it, have it written, and say how it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub.connector import Destination, Effect, Read, Written
+from hub.errors import Permanent, RetriesExhausted, Temporary
+from hub.events import Event
+from hub.ledger import Entry, Failure, Head, Known, Outcome
+from hub.settings import RetrySettings
+
+IGNORE = "ignore"  # in a flow's table of actions: this topic is not wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What delivering needs to know of one flow."""
+
+    flow: str
+    read: Read
+    destination: Destination
+    actions: Mapping[str, str]  # event type → action
+    records: Mapping[str, str]  # event type → the kind of record that its body holds
+    retry: RetrySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An event that has ended: its ledger entry and, where it moved on, the entity's head. No entry: ended before."""
+
+    entry: Entry | None
+    head: Head
+
+
+def deliver(event: Event, route: Route, known: Known, attempts: int, now: datetime) -> Delivered:
+    """Bring one event to its end. Raises Temporary where the end is not now.
+
+    An event that the ledger knows as ended ends again without effect, unless an operator replays it. A version older
+    than the entity's newest is stale: applying it would undo a later fact.
+    """
+    head = known.head
+    if known.outcome and not event.replay_of:
+        return Delivered(None, head)
+
+    def end(
+        outcome: Outcome, written: Written | None = None, *, rule: str = "", failure: Failure | None = None
+    ) -> Entry:
+        return Entry(
+            route.flow,
+            event,
+            outcome,
+            attempts,
+            now,
+            doctype=written.doctype if written else "",
+            name=written.name if written else "",
+            rule=rule or (written.rule if written else ""),
+            failure=failure,
+        )
+
+    action = route.actions.get(event.type, IGNORE)
+    if action == IGNORE:
+        return Delivered(end(Outcome.IGNORED, rule=f"{event.type} has no action in flow {route.flow}"), head)
+    if event.entity_version and event.entity_version < head.version:
+        return Delivered(end(Outcome.STALE, rule=f"version {head.version} is already known"), head)
+    try:
+        record = route.read(event, route.records[event.type])
+        written = route.destination.apply(action, record, event, head.name)
+    except Permanent as error:
+        return Delivered(end(Outcome.DEAD, failure=Failure.of(error)), head)
+    except Temporary as error:
+        waited = (now - event.received_at).total_seconds()
+        if waited < route.retry.give_up_after_seconds:
+            raise
+        hours = route.retry.give_up_after_seconds / 3600
+        exhausted = RetriesExhausted(f"still failing after {hours:g} h: {error}", category=error.category)
+        return Delivered(end(Outcome.DEAD, failure=Failure.of(exhausted)), head)
+    return Delivered(end(Outcome(written.effect), written), _moved(head, event, written))
+
+
+def _moved(head: Head, event: Event, written: Written) -> Head:
+    if written.effect == Effect.STALE:
+        return head
+    return Head(
+        version=max(head.version, event.entity_version),
+        doctype=written.doctype or head.doctype,
+        name=written.name or head.name,
+    )
+
+
+def wait_seconds(error: Temporary, attempts: int, retry: RetrySettings, random_share: float) -> float:
+    """How long to wait before try `attempts` + 1, in seconds; `random_share` is drawn from [0, 1).
+
+    The other side's Retry-After counts if it stated one; else exponential backoff with full jitter
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+    if error.retry_after_seconds is not None:
+        return min(max(error.retry_after_seconds, 0.0), retry.cap_seconds)
+    exponent = min(max(attempts - 1, 0), 30)  # beyond that the cap has long been reached
+    return random_share * min(retry.cap_seconds, retry.base_seconds * 2.0**exponent)

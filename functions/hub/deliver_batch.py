@@ -1,0 +1,168 @@
+"""Deliver a batch from a queue: entities side by side, each entity's events in order, nothing acknowledged unrecorded."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from hub.deliver import Delivered, Route, deliver, wait_seconds
+from hub.errors import LedgerUnavailable, Temporary
+from hub.events import Event
+from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event as a queue handed it out: for the `attempts`-th time."""
+
+    message_id: str
+    event: Event
+    message: str  # as it stands on the queue
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An event that stays on the queue, hidden for `wait_seconds`. `bug` is set where the code itself failed."""
+
+    received: Received
+    wait_seconds: float
+    error: Exception
+    bug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How a batch ended."""
+
+    ended: tuple[Entry, ...]
+    known_before: tuple[Received, ...]
+    again: tuple[Again, ...]
+
+
+class DeadLetters(Protocol):
+    """The dead letter queue. `bury` returns once it keeps the event with its reason; else it raises Temporary."""
+
+    def bury(self, received: Received, failure: Failure) -> None: ...
+
+
+@dataclass(slots=True)
+class _Group:
+    """The events of one entity in this batch, and how far they have come."""
+
+    subject: str
+    waiting: list[tuple[Received, Known]]
+    entries: list[Entry] = field(default_factory=list)
+    known_before: list[Received] = field(default_factory=list)
+    head: Head | None = None
+    stopped: Again | None = None
+
+
+def deliver_batch(
+    batch: Sequence[Received],
+    route: Route,
+    ledger: Ledger,
+    dead_letters: DeadLetters,
+    *,
+    workers: int,
+    now: Callable[[], datetime],
+    out_of_time: Callable[[], bool],
+    draw: Callable[[], float],
+) -> Batch:
+    """Deliver what can be delivered; what cannot stays on the queue, with everything behind it in its entity.
+
+    An event counts as ended only after the ledger (or the dead letter queue) has confirmed it; where the ledger fails,
+    all events of the batch stay, and the next try finds the documents already written.
+    """
+    try:
+        known = ledger.known(route.flow, [received.event for received in batch])
+    except LedgerUnavailable as error:
+        return _all_again(batch, error, route, draw)
+    groups = _by_entity(batch, known)
+
+    def work(group: _Group) -> None:
+        _deliver_in_order(group, route, dead_letters, now, out_of_time, draw)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        list(pool.map(work, groups))
+
+    entries = [entry for group in groups for entry in group.entries if entry.outcome != Outcome.DEAD]
+    heads = [(route.flow, group.subject, group.head) for group in groups if group.head]
+    if entries:
+        try:
+            ledger.record(entries, heads)
+        except LedgerUnavailable as error:
+            return _all_again(batch, error, route, draw)
+    return Batch(
+        ended=tuple(entry for group in groups for entry in group.entries),
+        known_before=tuple(received for group in groups for received in group.known_before),
+        again=tuple(again for group in groups for again in _stay(group)),
+    )
+
+
+def _by_entity(batch: Sequence[Received], known: Sequence[Known]) -> list[_Group]:
+    groups: dict[str, _Group] = {}
+    for received, says in zip(batch, known, strict=True):
+        subject = received.event.subject
+        groups.setdefault(subject, _Group(subject, [])).waiting.append((received, says))
+    return list(groups.values())
+
+
+def _deliver_in_order(
+    group: _Group,
+    route: Route,
+    dead_letters: DeadLetters,
+    now: Callable[[], datetime],
+    out_of_time: Callable[[], bool],
+    draw: Callable[[], float],
+) -> None:
+    while group.waiting:
+        received, says = group.waiting[0]
+        if out_of_time():
+            group.stopped = Again(received, 0.0, Temporary("the invocation's time was up before this event's turn"))
+            return
+        known = Known(group.head or says.head, says.outcome)
+        try:
+            delivered = deliver(received.event, route, known, received.attempts, now())
+            _keep(group, received, delivered, dead_letters)
+        except Temporary as error:
+            group.stopped = Again(received, wait_seconds(error, received.attempts, route.retry, draw()), error)
+            return
+        except Exception as error:  # noqa: BLE001 - the boundary: a bug met by one entity must not stop the others;
+            # it is reported as a bug (log with traceback, metric, alarm) and its entity's events stay on the queue
+            wait = wait_seconds(Temporary("bug"), received.attempts, route.retry, draw())
+            group.stopped = Again(received, wait, error, bug=True)
+            return
+        group.waiting.pop(0)
+
+
+def _keep(group: _Group, received: Received, delivered: Delivered, dead_letters: DeadLetters) -> None:
+    if delivered.entry is None:
+        group.known_before.append(received)
+        return
+    if delivered.entry.failure:
+        dead_letters.bury(received, delivered.entry.failure)
+    else:
+        group.head = delivered.head
+    group.entries.append(delivered.entry)
+
+
+def _stay(group: _Group) -> list[Again]:
+    """What of a group stays on the queue: the event that could not end, and all behind it, for the same time.
+
+    A FIFO queue hands out nothing of an entity while any of its messages is in flight; hiding them for different times
+    would make the first one wait for the last.
+    """
+    if group.stopped is None:
+        return []
+    stopped = group.stopped
+    behind = Temporary(f"waits behind event {stopped.received.event.id} of the same entity")
+    later = [Again(received, stopped.wait_seconds, behind) for received, _ in group.waiting[1:]]
+    return [stopped, *later]
+
+
+def _all_again(batch: Sequence[Received], error: Temporary, route: Route, draw: Callable[[], float]) -> Batch:
+    share = draw()
+    again = [Again(received, wait_seconds(error, received.attempts, route.retry, share), error) for received in batch]
+    return Batch((), (), tuple(again))

@@ -1,0 +1,141 @@
+"""The envelope: one verified fact about one entity, as it travels on a queue (CloudEvents 1.0 attributes)."""
+
+import base64
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+MAX_MESSAGE_BYTES = 1_048_576  # one SQS message, as measured: 1 MiB + 1 byte is refused
+COMPRESS_ABOVE_BYTES = 4_096  # below this the base64 of the compressed body is hardly ever the shorter one
+MAX_QUEUE_KEY_CHARS = 128  # SQS: MessageGroupId and MessageDeduplicationId
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvents 1.0 event. `data` are the bytes that the provider signed, untouched."""
+
+    id: str
+    source: str  # "/integrations/shop-eu"
+    type: str  # "shopify.orders/create"
+    subject: str  # "shop-eu/order/820982911946154508"
+    time: datetime | None  # the provider's clock
+    received_at: datetime
+    entity_version: str  # monotonic per entity, comparable as text; "" if the provider states none
+    content_type: str
+    data: bytes
+    traceparent: str | None = None
+    replay_of: str | None = None
+
+    @property
+    def integration(self) -> str:
+        """The name of the integration that the event came from."""
+        return self.source.rsplit("/", 1)[-1]
+
+    def replayed(self, at: datetime) -> "Event":
+        """The same fact, sent again by an operator: its identity stays."""
+        return replace(self, received_at=at, replay_of=self.id)
+
+
+def to_json(event: Event) -> str:
+    """Write `event` as one queue message: the body as text, or deflated and in base64 where that is shorter."""
+    encoding, data = _encoded(event.data)
+    attributes = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": _instant(event.time) if event.time else None,
+        "datacontenttype": event.content_type or None,
+        "receivedat": _instant(event.received_at),
+        "entityversion": event.entity_version or None,
+        "traceparent": event.traceparent,
+        "replayof": event.replay_of,
+        "dataencoding": encoding,
+        "data": data,
+    }
+    present = {name: value for name, value in attributes.items() if value is not None}
+    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(message: str) -> Event:
+    """Read a queue message back; raises ValueError or KeyError for a message that `to_json` did not write."""
+    attributes: dict[str, Any] = json.loads(message)
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        subject=attributes["subject"],
+        time=parse_instant(attributes["time"]) if "time" in attributes else None,
+        received_at=parse_instant(attributes["receivedat"]),
+        entity_version=attributes.get("entityversion", ""),
+        content_type=attributes.get("datacontenttype", ""),
+        data=_decoded(attributes["dataencoding"], attributes["data"]),
+        traceparent=attributes.get("traceparent"),
+        replay_of=attributes.get("replayof"),
+    )
+
+
+def queue_key(text: str) -> str:
+    """`text` if SQS takes it as a group or deduplication id, else its SHA-256: short, stable, collision-free."""
+    fits = 0 < len(text) <= MAX_QUEUE_KEY_CHARS and all("!" <= character <= "~" for character in text)
+    return text if fits else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 time with its offset, as UTC; raises ValueError for a time without zone.
+
+    Shopify writes nanoseconds (`2026-01-01T00:04:58.123456789Z`); what is finer than a microsecond is cut off.
+    """
+    head, dot, tail = text.partition(".")
+    if dot:
+        digits = len(tail) - len(tail.lstrip("0123456789"))
+        text = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without zone cannot be ordered")
+    return moment.astimezone(UTC)
+
+
+def timestamp_version(text: str) -> str:
+    """A provider's time as an entity version: UTC to the microsecond, so that text order is time order."""
+    return _instant(parse_instant(text))
+
+
+def integer_version(number: int) -> str:
+    """A provider's sequence number as an entity version: padded, so that text order is number order."""
+    if number < 0:
+        raise ValueError("a sequence number below zero")
+    return f"{number:020d}"
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _encoded(body: bytes) -> tuple[str, str]:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = None
+    if text is not None and len(body) <= COMPRESS_ABOVE_BYTES:
+        return "text", text
+    deflated = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
+    if text is not None and len(body) <= len(deflated):
+        return "text", text
+    plain = base64.b64encode(body).decode("ascii")
+    return ("base64", plain) if len(plain) <= len(deflated) else ("deflate", deflated)
+
+
+def _decoded(encoding: str, data: str) -> bytes:
+    if encoding == "text":
+        return data.encode("utf-8")
+    raw = base64.b64decode(data, validate=True)
+    if encoding == "base64":
+        return raw
+    if encoding == "deflate":
+        return zlib.decompress(raw)
+    raise ValueError(f"unknown dataencoding {encoding!r}")

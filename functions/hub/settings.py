@@ -1,0 +1,93 @@
+"""The environment of each Lambda as a type that its writer (infra) and its reader (main.py) share.
+
+Everything sits in one variable as JSON. AWS allows 4 KB for all variables of a function together
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); `to_env` refuses more than that.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+VARIABLE = "HUB_SETTINGS"
+MAX_ENVIRONMENT_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all Lambdas' settings can do."""
+
+    def to_env(self) -> dict[str, str]:
+        """The variables to give the function; raises ValueError if they exceed Lambda's 4 KB."""
+        text = json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        if len(text.encode()) > MAX_ENVIRONMENT_BYTES - 256:  # 256 for the variables of Powertools
+            raise ValueError(f"the settings take {len(text.encode())} bytes; a Lambda's environment holds 4096")
+        return {VARIABLE: text}
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """Read what `to_env` wrote; raises KeyError if the variable is missing."""
+        return cls._from_dict(json.loads(environment[VARIABLE]))
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Self:
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings(Settings):
+    """The webhook Lambda of one integration. How its provider signs stands in the connector's manifest."""
+
+    stage: str
+    integration: str
+    connector: str
+    secret_id: str
+    queue_urls: list[str]  # one per flow that starts at this integration
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """Exponential backoff with full jitter: before try n+1, a random wait in [0, min(cap, base * 2**n)] seconds."""
+
+    base_seconds: float = 2.0
+    cap_seconds: float = 900.0
+    give_up_after_seconds: float = 43_200.0  # 12 hours, the length of outage that must end with no dead letter
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings(Settings):
+    """The delivery Lambda of one flow."""
+
+    stage: str
+    flow: str
+    source_connector: str
+    destination: str
+    destination_connector: str
+    destination_url: str
+    destination_secret_id: str
+    queue_url: str
+    dead_letter_queue_url: str
+    ledger_table: str
+    actions: dict[str, str]  # event type → action
+    flow_settings: dict[str, Any]
+    workers: int = 2  # entities of one batch that are applied at the same time
+    http_timeout_seconds: float = 60.0
+    ledger_days: int = 90
+    retry: RetrySettings = field(default_factory=RetrySettings)
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Self:
+        return cls(retry=RetrySettings(**values.pop("retry")), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class DlqSettings(Settings):
+    """The dlq Lambda of the hub."""
+
+    stage: str
+    ledger_table: str
+    topic_arn: str
+    flows_by_queue: dict[str, str]  # the dead letter queue's name → the flow's name
+    ledger_days: int = 90
