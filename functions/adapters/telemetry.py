@@ -21,17 +21,17 @@ class Telemetry:
         self._now = now
         self._logger = Logger(service=service)
 
-    def report(self, message: str, counts: Mapping[str, float] | None = None, **fields: object) -> None:
+    def report(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         """One line; `counts` become metrics of that name, in the unit Count."""
-        self._logger.info(message, extra={**fields, **self._metrics(counts or {})})
+        self._logger.info(message, extra={**about, **self._metrics(counts or {})})
 
-    def warn(self, message: str, counts: Mapping[str, float] | None = None, **fields: object) -> None:
+    def warn(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         """One line of level WARNING."""
-        self._logger.warning(message, extra={**fields, **self._metrics(counts or {})})
+        self._logger.warning(message, extra={**about, **self._metrics(counts or {})})
 
-    def bug(self, message: str, error: BaseException, **fields: object) -> None:
+    def bug(self, message: str, error: BaseException, about: Mapping[str, object]) -> None:
         """One line of level ERROR with the traceback, and the metric `Bugs`, on which an alarm rings."""
-        self._logger.error(message, exc_info=error, extra={**fields, **self._metrics({"Bugs": 1})})
+        self._logger.error(message, exc_info=error, extra={**about, **self._metrics({"Bugs": 1})})
 
     def _metrics(self, counts: Mapping[str, float]) -> dict[str, Any]:
         if not counts:

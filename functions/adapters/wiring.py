@@ -46,7 +46,7 @@ def webhook_hub(environment: Mapping[str, str] = os.environ) -> WebhookHub:
     """The webhook Lambda of one integration, from its environment."""
     settings = WebhookSettings.from_env(environment)
     spec, topics = read_webhook(manifest_path(settings.connector))
-    session = botocore.session.get_session()
+    session: Any = botocore.session.get_session()
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=QUICK), settings.secret_id, time.monotonic
     )
@@ -83,7 +83,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     from hub.manifest import read_manifest
 
     settings = DeliverySettings.from_env(environment)
-    session = botocore.session.get_session()
+    session: Any = botocore.session.get_session()
     sqs = session.create_client("sqs", config=PATIENT)
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT), settings.destination_secret_id, time.monotonic
@@ -135,7 +135,7 @@ def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
     from adapters.sns import SnsNotices
 
     settings = DlqSettings.from_env(environment)
-    session = botocore.session.get_session()
+    session: Any = botocore.session.get_session()
     return DlqHub(
         settings.flows_by_queue,
         DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),

@@ -29,7 +29,7 @@ def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[s
     try:
         hub.queue.hide(list(result.again), {r["messageId"]: r["receiptHandle"] for r in batch["Records"]})
     except Temporary as trouble:
-        hub.telemetry.warn("retries come only after the queue's own timeout", reason=str(trouble))
+        hub.telemetry.warn("retries come only after the queue's own timeout", {"reason": str(trouble)})
     stay = [again.received.message_id for again in result.again] + unreadable
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}
 
@@ -42,20 +42,20 @@ def parse(batch: dict[str, Any], hub: DeliveryHub) -> tuple[list[Received], list
             received.append(received_from_record(record))
         except (ValueError, KeyError, TypeError) as error:
             unreadable.append(record["messageId"])
-            hub.telemetry.bug("a message on the queue is not an event", error, message_id=record["messageId"])
+            hub.telemetry.bug("a message on the queue is not an event", error, {"message_id": record["messageId"]})
     return received, unreadable
 
 
 def report(result: Batch, hub: DeliveryHub) -> None:
     """One line per event; the last one bears the batch's metrics."""
     for entry in result.ended:
-        hub.telemetry.report("ended", **_told(entry))
+        hub.telemetry.report("ended", _told(entry))
     for again in result.again:
         _report_again(again, hub)
     counts = Counter(entry.outcome.value.capitalize() for entry in result.ended)
     counts["Retried"] = len(result.again)
     counts["KnownBefore"] = len(result.known_before)
-    hub.telemetry.report("batch", {name: float(count) for name, count in counts.items()})
+    hub.telemetry.report("batch", {}, counts)
 
 
 def _told(entry: Entry) -> dict[str, object]:
@@ -73,11 +73,10 @@ def _told(entry: Entry) -> dict[str, object]:
 
 
 def _report_again(again: Again, hub: DeliveryHub) -> None:
-    about = {"event": again.received.event.id, "entity": again.received.event.subject}
+    received = again.received
+    about: dict[str, object] = {"event": received.event.id, "entity": received.event.subject}
     if again.bug:
-        hub.telemetry.bug("a bug keeps an event on the queue", again.error, **about)
+        hub.telemetry.bug("a bug keeps an event on the queue", again.error, about)
         return
-    wait = round(again.wait_seconds, 1)
-    hub.telemetry.warn(
-        "again later", **about, wait_seconds=wait, attempts=again.received.attempts, reason=str(again.error)
-    )
+    about |= {"wait_seconds": round(again.wait_seconds, 1), "attempts": received.attempts, "reason": str(again.error)}
+    hub.telemetry.warn("again later", about)

@@ -8,7 +8,7 @@ from hub.dead_letter import DeadLetter, record_dead_letters
 from hub.errors import Temporary
 
 
-def record_batch(batch: dict[str, Any], context: Any, hub: DlqHub) -> dict[str, Any]:
+def record_batch(batch: dict[str, Any], _context: Any, hub: DlqHub) -> dict[str, Any]:
     """Answer an SQS batch from the dead letter queues; what could not be recorded stays in its queue."""
     letters, stay = [], []
     for record in batch["Records"]:
@@ -16,22 +16,21 @@ def record_batch(batch: dict[str, Any], context: Any, hub: DlqHub) -> dict[str, 
             letters.append(letter_from_record(record, hub))
         except (ValueError, KeyError, TypeError) as error:
             stay.append(record["messageId"])
-            hub.telemetry.bug("a dead letter is not an event", error, message_id=record["messageId"])
+            hub.telemetry.bug("a dead letter is not an event", error, {"message_id": record["messageId"]})
     try:
         entries = record_dead_letters(letters, hub.ledger, hub.notices, hub.now())
     except Temporary as trouble:
-        hub.telemetry.warn("dead letters not recorded", {"NotRecorded": len(letters)}, reason=str(trouble))
+        hub.telemetry.warn("dead letters not recorded", {"reason": str(trouble)}, {"NotRecorded": len(letters)})
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in batch["Records"]]}
     for entry in entries:
         failure = entry.failure
-        hub.telemetry.warn(
-            "dead",
-            {"DeadLetters": 1},
-            flow=entry.flow,
-            event=entry.event.id,
-            entity=entry.event.subject,
-            error=f"{failure.code}: {failure.message}" if failure else "",
-        )
+        about = {
+            "flow": entry.flow,
+            "event": entry.event.id,
+            "entity": entry.event.subject,
+            "error": f"{failure.code}: {failure.message}" if failure else "",
+        }
+        hub.telemetry.warn("dead", about, {"DeadLetters": 1})
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}
 
 

@@ -12,20 +12,21 @@ from hub.receive import receive
 from hub.schemes import Delivery
 
 
-def serve(request: dict[str, Any], context: Any, hub: WebhookHub) -> dict[str, Any]:
+def serve(request: dict[str, Any], _context: Any, hub: WebhookHub) -> dict[str, Any]:
     """Answer an HTTP API request (payload format 2.0): 2xx once the event is queued, 4xx for a refusal, 503 for our
     own trouble, so that the provider sends again."""
     try:
         delivery = delivery_from_api_gateway(request)
         accepted = receive(delivery, hub.receiver, hub.secrets, hub.queues, hub.now())
     except Rejected as refusal:
-        hub.telemetry.report("refused", {"Refused": 1}, reason=refusal.code)
+        hub.telemetry.report("refused", {"reason": refusal.code}, {"Refused": 1})
         return reply(refusal.status, {"refused": refusal.code})
     except Temporary as trouble:
-        hub.telemetry.warn("not accepted", {"NotAccepted": 1}, reason=trouble.code, detail=str(trouble))
+        hub.telemetry.warn("not accepted", {"reason": trouble.code, "detail": str(trouble)}, {"NotAccepted": 1})
         return reply(HTTPStatus.SERVICE_UNAVAILABLE, {"unavailable": trouble.code})
     event = accepted.event
-    hub.telemetry.report("accepted", {"Accepted": 1}, event=event.id, type=event.type, entity=event.subject)
+    about = {"event": event.id, "type": event.type, "entity": event.subject}
+    hub.telemetry.report("accepted", about, {"Accepted": 1})
     return reply(accepted.status, {"event": event.id})
 
 
