@@ -92,6 +92,7 @@ clean: ## remove what was built and the local AWS's state (the installed environ
 	@rm -rf build cdk.out .local test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 environments: .venv/.ready .venv-aws/.ready node_modules/.ready
+	@:
 
 .tools/.ready: requirements/uv.txt
 	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed and was not found: install it (Debian 12," \
