@@ -1,7 +1,6 @@
 """HTTP to a destination: one kept-alive client, no cookies, no redirects; no answer means Unavailable."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import httpx
 
@@ -34,16 +33,19 @@ class DestinationHttp:
             transport=transport,
         )
 
-    def send(self, method: str, path: str, *, query: Mapping[str, str] | None = None, json: Any = None) -> Answer:
+    def send(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         """Call the destination. Any answer is returned; where none comes, raises Unavailable.
 
         A call that timed out may have taken effect all the same (ERPNext finishes what a client no longer waits for).
         """
         try:
-            answer = self._client.request(method, path, params=query, json=json, headers=dict(self._headers()))
+            headers = {**self._headers(), "Content-Type": "application/json"} if body is not None else self._headers()
+            answer = self._client.request(method, path, params=query, content=body, headers=dict(headers))
         except httpx.TimeoutException as error:
             raise Unavailable(f"{method} {path}: no answer in time", category=Category.TIMEOUT) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # no connection, or an answer that breaks off or cannot be decoded
             raise Unavailable(f"{method} {path}: {type(error).__name__}", category=Category.SERVER_ERROR) from error
         finally:
             self._client.cookies.clear()  # ERPNext sets sid=Guest beside a valid token; sending it back would log us out

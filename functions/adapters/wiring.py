@@ -16,8 +16,11 @@ from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import Telemetry
 from connectors import connector_module, manifest_path
+from hub.dead_letter import Notices
 from hub.deliver import Route
-from hub.receive import Receiver
+from hub.deliver_batch import DeadLetters
+from hub.ledger import Ledger
+from hub.receive import EventQueue, Receiver
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
 from hub.webhook_spec import read_webhook
 
@@ -37,7 +40,7 @@ class WebhookHub:
 
     receiver: Receiver
     secrets: Callable[[], Sequence[str]]
-    queues: Sequence[SqsEventQueue]
+    queues: Sequence[EventQueue]
     telemetry: Telemetry
     now: Callable[[], datetime]
 
@@ -66,9 +69,9 @@ class DeliveryHub:
     """What the delivery handler needs."""
 
     route: Route
-    ledger: Any
+    ledger: Ledger
     queue: SqsEventQueue
-    dead_letters: SqsDeadLetters
+    dead_letters: DeadLetters
     telemetry: Telemetry
     workers: int
     seconds_per_event: float  # an event is not begun with less than this left
@@ -123,8 +126,8 @@ class DlqHub:
     """What the dlq handler needs."""
 
     flows_by_queue: Mapping[str, str]
-    ledger: Any
-    notices: Any
+    ledger: Ledger
+    notices: Notices
     telemetry: Telemetry
     now: Callable[[], datetime]
 

@@ -6,10 +6,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hub.events import Event
-from hub.records import Record
+
+if TYPE_CHECKING:  # the webhook Lambda imports this file by way of the adapters, and starts without pydantic
+    from hub.records import Record
 
 
 class Effect(StrEnum):
@@ -43,7 +45,10 @@ class Answer:
 class HttpClient(Protocol):
     """Calls one destination. An answer of any status is returned; no answer raises Unavailable."""
 
-    def send(self, method: str, path: str, *, query: Mapping[str, str] | None = None, json: Any = None) -> Answer: ...
+    def send(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """`body` is JSON."""
 
     def renew_credentials(self) -> None:
         """Read the secrets again before the next call: the destination refused the ones in use."""
@@ -52,13 +57,13 @@ class HttpClient(Protocol):
 class Read(Protocol):
     """Read a verified event into a record; raises Unreadable with a sentence that names field and problem."""
 
-    def __call__(self, event: Event, kind: str) -> Record: ...
+    def __call__(self, event: Event, kind: str) -> "Record": ...
 
 
 class Destination(Protocol):
     """Brings a record to the destination; repeating it is safe. Raises Temporary or Permanent."""
 
-    def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:
+    def apply(self, action: str, record: "Record", event: Event, known_name: str) -> Written:
         """`known_name` is the document that this entity was last written to, or "" where that is unknown."""
 
 

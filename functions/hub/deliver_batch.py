@@ -53,6 +53,7 @@ class _Group:
 
     subject: str
     waiting: list[tuple[Received, Known]]
+    began: Head
     entries: list[Entry] = field(default_factory=list)
     known_before: list[Received] = field(default_factory=list)
     head: Head | None = None
@@ -88,7 +89,7 @@ def deliver_batch(
         list(pool.map(work, groups))
 
     entries = [entry for group in groups for entry in group.entries if entry.outcome != Outcome.DEAD]
-    heads = [(route.flow, group.subject, group.head) for group in groups if group.head]
+    heads = [(route.flow, group.subject, group.head) for group in groups if group.head and group.head != group.began]
     if entries:
         try:
             ledger.record(entries, heads)
@@ -105,7 +106,7 @@ def _by_entity(batch: Sequence[Received], known: Sequence[Known]) -> list[_Group
     groups: dict[str, _Group] = {}
     for received, says in zip(batch, known, strict=True):
         subject = received.event.subject
-        groups.setdefault(subject, _Group(subject, [])).waiting.append((received, says))
+        groups.setdefault(subject, _Group(subject, [], says.head)).waiting.append((received, says))
     return list(groups.values())
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-MAX_MESSAGE_BYTES = 1_048_576  # one SQS message, as measured: 1 MiB + 1 byte is refused
+SQS_MESSAGE_BYTES = 1_048_576  # as measured: 1 MiB + 1 byte is refused
+MAX_MESSAGE_BYTES = SQS_MESSAGE_BYTES - 16_384  # the rest is for what a dead letter or a replay adds to the message
 COMPRESS_ABOVE_BYTES = 4_096  # below this the base64 of the compressed body is hardly ever the shorter one
+REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}  # in a message; as JSON escapes they pass
 MAX_QUEUE_KEY_CHARS = 128  # SQS: MessageGroupId and MessageDeduplicationId
 
 
@@ -58,12 +60,19 @@ def to_json(event: Event) -> str:
         "data": data,
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+    message = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+    return message.translate(REFUSED_BY_SQS)
 
 
 def from_json(message: str) -> Event:
-    """Read a queue message back; raises ValueError or KeyError for a message that `to_json` did not write."""
-    attributes: dict[str, Any] = json.loads(message)
+    """Read a queue message back; raises ValueError for a message that `to_json` did not write."""
+    try:
+        return _event(json.loads(message))
+    except (KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
+        raise ValueError(f"not an event of the hub: {type(error).__name__}") from error
+
+
+def _event(attributes: dict[str, Any]) -> Event:
     return Event(
         id=attributes["id"],
         source=attributes["source"],
@@ -97,7 +106,10 @@ def parse_instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without zone cannot be ordered")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a time outside the years 1 to 9999") from error
 
 
 def timestamp_version(text: str) -> str:
@@ -107,8 +119,8 @@ def timestamp_version(text: str) -> str:
 
 def integer_version(number: int) -> str:
     """A provider's sequence number as an entity version: padded, so that text order is number order."""
-    if number < 0:
-        raise ValueError("a sequence number below zero")
+    if not 0 <= number < 10**20:
+        raise ValueError("a sequence number below zero or of more than 20 digits")
     return f"{number:020d}"
 
 

@@ -20,7 +20,8 @@ from hub.events import (
 from hub.schemes import SCHEMES, Delivery
 from hub.webhook_spec import Topic, WebhookSpec
 
-PRINTABLE = re.compile(r"[!-~]{1,200}")
+PRINTABLE = re.compile(r"[!-+\--~]{1,200}")  # no comma: API Gateway joins a header that came twice with one
+MAX_ENTITY_ID_CHARS = 200  # of 4 bytes at most: the entity is a key of the ledger, and DynamoDB takes 2,048 bytes
 UNREADABLE = "unreadable"  # the entity type of a verified body that names no entity
 
 
@@ -109,7 +110,7 @@ def _same_account(delivery: Delivery, receiver: Receiver) -> None:
 def _printable(delivery: Delivery, header: str) -> str:
     value = delivery.header(header)
     if not PRINTABLE.fullmatch(value):
-        raise MalformedHeader(f"header {header} is not 1 to 200 printable ASCII characters")
+        raise MalformedHeader(f"header {header} is not 1 to 200 printable ASCII characters without a comma")
     return value
 
 
@@ -128,10 +129,12 @@ def _entity(body: bytes, topic: Topic | None) -> tuple[str, str, str]:
     except (ValueError, RecursionError):
         return unnamed
     entity_id = _at(content, topic.entity_id if topic else "id")
-    if isinstance(entity_id, bool) or not isinstance(entity_id, int | str) or not str(entity_id).strip():
+    if isinstance(entity_id, bool) or not isinstance(entity_id, int | str):
         return unnamed
-    entity = topic.entity if topic else "other"
-    return entity, str(entity_id).strip(), _version(content, topic)
+    named = str(entity_id).strip()
+    if not named or len(named) > MAX_ENTITY_ID_CHARS or not named.isprintable():
+        return unnamed
+    return topic.entity if topic else "other", named, _version(content, topic)
 
 
 def _version(content: Any, topic: Topic | None) -> str:
@@ -143,7 +146,7 @@ def _version(content: Any, topic: Topic | None) -> str:
             return timestamp_version(value)
         if topic.version_kind == "integer" and isinstance(value, int) and not isinstance(value, bool):
             return integer_version(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass  # a version that cannot be read guards nothing; the connector's reading of the body judges it
     return ""
 

@@ -1,7 +1,6 @@
 """Serve one HTTP request of a provider: parse, receive, respond."""
 
 import base64
-import binascii
 import json
 from http import HTTPStatus
 from typing import Any
@@ -39,9 +38,11 @@ def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:
     body = request.get("body") or ""
     try:
         raw = base64.b64decode(body, validate=True) if request.get("isBase64Encoded") else body.encode("utf-8")
-    except (binascii.Error, UnicodeEncodeError) as error:
+    except ValueError as error:
         raise Rejected("the body is not the base64 that the request says it is") from error
-    headers = {name.lower(): (value,) for name, value in (request.get("headers") or {}).items()}
+    headers: dict[str, list[str]] = {}
+    for name, value in (request.get("headers") or {}).items():
+        headers.setdefault(name.lower(), []).append(value)
     method = request.get("requestContext", {}).get("http", {}).get("method", "")
     return Delivery(method, headers, raw)
 
