@@ -1,0 +1,316 @@
+"""Bring one ERPNext document to what a source states, safely however often it is tried.
+
+The arbiter is a unique external id inside the document. ERPNext has no upsert and no idempotency key: a repeated POST
+makes a second document, and a request whose client gave up still takes effect.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, Document, ErpNext
+from hub.connector import Effect, Written
+from hub.errors import Category, Permanent, Refused, Severity, Temporary, Unavailable
+
+ID_FIELD = "hub_external_id"  # unique
+VERSION_FIELD = "hub_source_version"  # of the source's entity; may change after submission
+MAX_ID_CHARS = 120  # a Data field holds 140; the rest is for the revision
+TRIES = 5  # against desk users and other Lambdas that change the same document
+DRAFT, SUBMITTED, CANCELLED = 0, 1, 2
+NOT_COPIED = frozenset(
+    [
+        "name",
+        "owner",
+        "creation",
+        "modified",
+        "modified_by",
+        "docstatus",
+        "idx",
+        "status",
+        "amended_from",
+        "doctype",
+        "parent",
+        "parentfield",
+        "parenttype",
+        "payment_schedule",
+        "packed_items",
+        "pricing_rules",
+    ]
+)
+
+
+class NotSetUp(Unavailable):
+    """ERPNext lacks the hub's custom fields, without which nothing can be written safely: all events wait."""
+
+    category = Category.INVALID_REQUEST
+    severity = Severity.CRITICAL
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a document must say. Only the fields and table columns named here are written and, but for `only_new`,
+    compared."""
+
+    doctype: str
+    external_id: str
+    version: str  # the source's entity version, "" where it states none
+    fields: Mapping[str, Any]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]]
+    only_new: frozenset[str] = frozenset()  # fields and columns given at creation; what desk users make of them stays
+    docstatus: int = DRAFT
+    allowed_on_submit: frozenset[str] = frozenset()
+    submittable: bool = False
+    amend: bool = True  # cancel and amend a submitted document whose other fields changed; else refuse
+    check: Callable[[Document], None] | None = None  # raises Permanent if ERPNext computed something else
+
+
+def external_id(integration: str, entity: str, entity_id: str) -> str:
+    """The unique value that stands for a source's entity: `shop-eu:order:820982911946154508`.
+
+    ERPNext compares unique values without case and trailing spaces, so an id in which those could matter, or which is
+    too long, is replaced by its SHA-256.
+    """
+    readable = f"{integration}:{entity}:{entity_id}"
+    if re.fullmatch(r"[a-z0-9.-]+", entity_id) and len(readable) <= MAX_ID_CHARS:
+        return readable
+    return f"{integration}:{entity}:sha256-{hashlib.sha256(entity_id.encode()).hexdigest()}"
+
+
+class Documents:
+    """Writes documents of one ERPNext site."""
+
+    def __init__(self, erp: ErpNext) -> None:
+        self._erp = erp
+        self._set_up: set[str] = set()  # doctypes seen to have the hub's fields
+
+    def converge(self, want: Callable[[bool], Wanted], known_name: str) -> Written:
+        """Make the document say what is wanted, with as few calls as that takes.
+
+        `want(fresh)` builds the wanted state; with `fresh` it must not rely on names remembered from earlier events.
+        `known_name` is the document's last known name, "" where none is known: then it is created at once, and
+        ERPNext's unique field tells whether it exists.
+        """
+        fresh = bool(known_name)
+        try_create = not known_name
+        clash: Declined | None = None
+        for _ in range(TRIES):
+            wanted = want(fresh)
+            try:
+                if try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up:
+                    return self._create(wanted)
+                return self._settle(wanted, self._current(wanted, known_name))
+            except (AlreadyThere, ChangedMeanwhile) as error:
+                clash, fresh, known_name, try_create = error, True, "", False  # look again
+            except Declined as error:
+                if error.exc_type != "LinkValidationError" or fresh:
+                    raise
+                fresh = True  # a remembered customer or item may have been renamed
+        if isinstance(clash, AlreadyThere):
+            raise clash  # not our own document: another one holds the name or a unique value
+        raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed by others while it is written")
+
+    def find_name(self, doctype: str, external: str) -> str:
+        """The name of the document with this external id, or "" where there is none."""
+        rows = self._rows(doctype, [ID_FIELD, "=", external])
+        return str(rows[0]["name"]) if rows else ""
+
+    def _current(self, wanted: Wanted, known_name: str) -> Document | None:
+        """The document as ERPNext has it: the live one if there are amendments, else the last cancelled one."""
+        if known_name:
+            document = self._erp.get(wanted.doctype, known_name)
+            if document and _belongs(document, wanted) and document["docstatus"] != CANCELLED:
+                return document  # else it was renamed, deleted, or amended: ask by the external id
+        operator = ["like", f"{wanted.external_id}~%"] if wanted.submittable else ["=", wanted.external_id]
+        rows = [row for row in self._rows(wanted.doctype, [ID_FIELD, *operator]) if _belongs(row, wanted)]
+        if not rows:
+            return None
+        newest = max(rows, key=lambda row: (row["docstatus"] != CANCELLED, _revision(row)))
+        return self._erp.get(wanted.doctype, str(newest["name"]))
+
+    def _rows(self, doctype: str, condition: Sequence[Any]) -> list[Document]:
+        try:
+            rows = self._erp.find(doctype, [condition], ["name", "docstatus", ID_FIELD])
+        except Declined as error:
+            if error.exc_type == "DataError":  # "Field not permitted in query"
+                raise _not_set_up(doctype) from error
+            raise
+        self._set_up.add(doctype)
+        return rows
+
+    def _settle(self, wanted: Wanted, current: Document | None) -> Written:
+        if current is None:
+            if wanted.docstatus == CANCELLED:
+                return Written(Effect.IGNORED, rule="cancelled before ERPNext knew of it")
+            return self._create(wanted)
+        if wanted.version and wanted.version < (current.get(VERSION_FIELD) or ""):
+            return Written(Effect.STALE, wanted.doctype, current["name"], "ERPNext has a newer version")
+        settle = {DRAFT: self._settle_draft, SUBMITTED: self._settle_submitted, CANCELLED: self._settle_cancelled}
+        return settle[current["docstatus"]](wanted, current)
+
+    def _create(self, wanted: Wanted, revision: int = 0, copied: Mapping[str, Any] | None = None) -> Written:
+        marked = f"{wanted.external_id}~{revision}" if wanted.submittable else wanted.external_id
+        marks = {ID_FIELD: marked, VERSION_FIELD: wanted.version}
+        created = self._erp.insert(wanted.doctype, {**wanted.fields, **(copied or {}), **wanted.tables, **marks})
+        if created.get(ID_FIELD) != marked:  # ERPNext drops unknown fields in silence
+            self._erp.delete(wanted.doctype, created["name"])
+            raise _not_set_up(wanted.doctype)
+        if revision:
+            self._finish_amendment(wanted, created)
+        else:
+            self._finish_own(wanted, created)
+        return Written(Effect.APPLIED, wanted.doctype, created["name"])
+
+    def _amend(self, wanted: Wanted, cancelled: Document) -> Written:
+        """A new draft in place of a cancelled document: what desk users wrote is copied, what the source says, newer."""
+        copied = {**_copy(cancelled), "amended_from": cancelled["name"]}
+        newer = {name: value for name, value in wanted.fields.items() if name not in wanted.only_new}
+        return self._create(wanted, _revision(cancelled) + 1, {**copied, **newer})
+
+    def _finish(self, wanted: Wanted, draft: Document) -> None:
+        """Submit a draft where that is wanted, once it says exactly what it should."""
+        left = sorted(differences(wanted, draft))
+        if wanted.submittable and left:
+            raise Refused(f"ERPNext stored other values than it was sent for {', '.join(left)} of a {wanted.doctype}")
+        if wanted.check:
+            wanted.check(draft)
+        if wanted.docstatus == SUBMITTED:
+            self._submit(wanted, draft)
+
+    def _finish_own(self, wanted: Wanted, draft: Document) -> None:
+        """The same for a draft that only the hub has made so far: a wrong one is deleted, nothing stays half-written."""
+        try:
+            self._finish(wanted, draft)
+        except ChangedMeanwhile:
+            raise  # somebody works on it: look again
+        except Permanent:
+            self._erp.delete(wanted.doctype, draft["name"])
+            raise
+
+    def _finish_amendment(self, wanted: Wanted, draft: Document) -> None:
+        """The same for a draft that replaces a cancelled document: a wrong one stays, since nothing else is left."""
+        try:
+            self._finish(wanted, draft)
+        except ChangedMeanwhile:
+            raise
+        except Permanent as error:
+            raise Refused(
+                f"{error} ({wanted.doctype} {draft['name']} replaces a cancelled one and is left as a draft)",
+                category=error.category,
+                severity=Severity.HIGH,
+            ) from error
+
+    def _submit(self, wanted: Wanted, draft: Document) -> Document:
+        changes = {"docstatus": SUBMITTED, "modified": draft["modified"]}
+        return self._erp.update(wanted.doctype, draft["name"], changes)
+
+    def _settle_draft(self, wanted: Wanted, draft: Document) -> Written:
+        if wanted.docstatus == CANCELLED:
+            self._cancel(wanted, self._submit(wanted, draft))  # ERPNext cancels only what was submitted
+            return Written(Effect.APPLIED, wanted.doctype, draft["name"])
+        changes = differences(wanted, draft)
+        if changes:
+            draft = self._write(wanted, draft, changes)
+        if wanted.docstatus == SUBMITTED:
+            self._finish_own(wanted, draft)  # left by a try that did not get to its end
+        else:
+            self._finish(wanted, draft)
+        changed = bool(changes) or wanted.docstatus == SUBMITTED
+        return Written(Effect.APPLIED if changed else Effect.UNCHANGED, wanted.doctype, draft["name"])
+
+    def _settle_submitted(self, wanted: Wanted, current: Document) -> Written:
+        name = current["name"]
+        if wanted.docstatus == CANCELLED:
+            self._cancel(wanted, current)
+            return Written(Effect.APPLIED, wanted.doctype, name)
+        changes = differences(wanted, current)
+        if not changes:
+            return Written(Effect.UNCHANGED, wanted.doctype, name)
+        if changes.keys() <= wanted.allowed_on_submit:
+            self._write(wanted, current, changes)
+            return Written(Effect.APPLIED, wanted.doctype, name)
+        if not wanted.amend:
+            raise Refused(
+                f"{wanted.doctype} {name} is submitted and {', '.join(sorted(changes))} changed in the source; "
+                "amend it in ERPNext, or set after_submit: amend in the flow's settings, then replay the event"
+            )
+        return self._amend(wanted, self._cancel(wanted, current))
+
+    def _settle_cancelled(self, wanted: Wanted, current: Document) -> Written:
+        if wanted.docstatus == CANCELLED:
+            return Written(Effect.UNCHANGED, wanted.doctype, current["name"])
+        if wanted.version and wanted.version == current.get(VERSION_FIELD):
+            # cancelled by an amendment of this very event, which did not get further: `_cancel` marked it before
+            return self._amend(wanted, current)
+        raise Refused(
+            f"{wanted.doctype} {current['name']} was cancelled in ERPNext, but the source still counts on it; "
+            "amend it in ERPNext or cancel it in the source, then replay or discard the event"
+        )
+
+    def _write(self, wanted: Wanted, current: Document, changes: Mapping[str, Any]) -> Document:
+        locked = {**changes, VERSION_FIELD: wanted.version, "modified": current["modified"]}
+        return self._erp.update(wanted.doctype, current["name"], locked)
+
+    def _cancel(self, wanted: Wanted, submitted: Document) -> Document:
+        if submitted.get(VERSION_FIELD) != wanted.version:
+            self._write(wanted, submitted, {})  # first say which version ends it: a later, staler event then knows
+        return self._erp.cancel(wanted.doctype, submitted["name"])
+
+
+def differences(wanted: Wanted, current: Document) -> dict[str, Any]:
+    """The wanted fields and whole tables that `current` does not already say: writing the same again fires webhooks."""
+    fields = {
+        name: value
+        for name, value in wanted.fields.items()
+        if name not in wanted.only_new and not _same(value, current.get(name))
+    }
+    tables = {
+        name: rows
+        for name, rows in wanted.tables.items()
+        if not _same_rows(rows, current.get(name) or [], wanted.only_new)
+    }
+    return {**fields, **tables}
+
+
+def _same_rows(wanted: Sequence[Mapping[str, Any]], current: Sequence[Document], only_new: frozenset[str]) -> bool:
+    return len(wanted) == len(current) and all(
+        _same(value, row.get(name))
+        for want, row in zip(wanted, current, strict=True)
+        for name, value in want.items()
+        if name not in only_new
+    )
+
+
+def _same(wanted: Any, current: Any) -> bool:
+    if isinstance(wanted, int | Decimal) and isinstance(current, int | Decimal):
+        return Decimal(wanted) == Decimal(current)
+    return (wanted or "") == (current or "")  # ERPNext says null and "" for an empty field
+
+
+def _copy(document: Document) -> dict[str, Any]:
+    """What an amendment takes over: all that is not ERPNext's own bookkeeping and not computed anew from the lines."""
+    return {
+        name: [_copy(row) for row in value] if isinstance(value, list) else value
+        for name, value in document.items()
+        if value not in (None, []) and name not in NOT_COPIED
+    }
+
+
+def _belongs(document: Document, wanted: Wanted) -> bool:
+    marked = str(document.get(ID_FIELD) or "")
+    if not wanted.submittable:
+        return marked == wanted.external_id
+    key, _, revision = marked.rpartition("~")
+    return key == wanted.external_id and revision.isdigit()
+
+
+def _revision(document: Document) -> int:
+    """How many amendments came before: the number behind the external id of a submittable document."""
+    _, mark, revision = str(document.get(ID_FIELD) or "").rpartition("~")
+    return int(revision) if mark else 0
+
+
+def _not_set_up(doctype: str) -> NotSetUp:
+    return NotSetUp(f"{doctype} in ERPNext has no field {ID_FIELD}; run `hub setup erp`, the events wait until then")
