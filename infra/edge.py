@@ -1,0 +1,165 @@
+"""The edge: one HTTP API, and for each integration that sends one webhook Lambda behind its own throttled route."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IDependable
+
+from hub import names
+from hub.config import Config
+from hub.settings import WebhookSettings
+from hub.webhook_spec import WebhookSpec
+from infra.credentials import may_read_secret
+from infra.flow import Flow, longest_queue_url
+from infra.functions import HubFunction, Runtime
+from infra.rules import accept
+
+STAGE = "$default"  # served at the root of the API's URL
+# Who called stays out: no address, no agent, no path (anybody can write anything there), no header.
+ACCESS_LOG = {
+    "request": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "milliseconds": "$context.responseLatency",
+    "lambda_milliseconds": "$context.integrationLatency",
+    "lambda_status": "$context.integrationStatus",
+    "bytes": "$context.responseLength",
+    "error": "$context.error.responseType",
+}
+MAX_INTEGRATION_SECONDS = (
+    30  # HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+)
+
+
+def routes(integration: str, spec: WebhookSpec) -> list[str]:
+    """The route keys of an integration: its path with each method that its provider uses."""
+    return [f"{method} {names.webhook_path(integration)}" for method in spec.methods]
+
+
+class Api(Construct):
+    """The HTTP API. Whatever is not the route of a configured integration is answered 404 without calling a function."""
+
+    def __init__(self, scope: Construct, construct_id: str, stage: str) -> None:
+        super().__init__(scope, construct_id)
+        self.api = apigateway.CfnApi(self, "Api", name=names.stack(stage), protocol_type="HTTP")
+        self.api_id = self.api.ref
+        self.url = self.api.attr_api_endpoint
+        self._stage = stage
+
+    def open(self, config: Config, route_keys: Sequence[str], after: Sequence[IDependable]) -> None:
+        """Publish the routes, each with a throttle of its own, once they exist."""
+        log_group = logs.LogGroup(
+            self,
+            "AccessLog",
+            # API Gateway may write to this prefix without an entry per log group in a policy of limited size
+            log_group_name=f"/aws/vendedlogs/{names.stack(self._stage)}-access",
+            retention=logs.RetentionDays.TWO_WEEKS,  # strangers cause these lines, so they are kept briefly
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        throttle = {
+            "ThrottlingRateLimit": config.webhook_requests_per_second,
+            "ThrottlingBurstLimit": config.webhook_burst,
+        }
+        stage = apigateway.CfnStage(
+            self,
+            "Stage",
+            api_id=self.api_id,
+            stage_name=STAGE,
+            auto_deploy=True,
+            access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
+                destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
+            ),
+            default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
+                throttling_rate_limit=config.webhook_requests_per_second, throttling_burst_limit=config.webhook_burst
+            ),
+            route_settings=dict.fromkeys(sorted(route_keys), throttle),
+        )
+        for each in after:  # API Gateway refuses settings for a route that does not exist
+            stage.node.add_dependency(each)
+
+
+class Webhook(Construct):
+    """The webhook Lambda of one integration and its routes."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        runtime: Runtime,
+        *,
+        integration: str,
+        config: Config,
+        spec: WebhookSpec,
+        flows: Sequence[Flow],
+        api_id: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stage, configured = runtime.stage, config.integrations[integration]
+        # one second of the provider's patience is for the way to and through API Gateway
+        timeout_seconds = max(1, min(MAX_INTEGRATION_SECONDS, math.floor(spec.answer_within_seconds)) - 1)
+        urls: Mapping[str, str] = {flow.queue.queue_url: names.queue(stage, flow.name) for flow in flows}
+        function = HubFunction(
+            self,
+            "Lambda",
+            runtime,
+            name=names.webhook_function(stage, integration),
+            handler="webhooks.main.handler",
+            settings=WebhookSettings(
+                stage=stage,
+                integration=integration,
+                connector=configured.connector,
+                secret_id=names.secret(stage, integration),
+                queue_urls=list(urls),
+                account=configured.account,
+            ),
+            longest={url: longest_queue_url(name) for url, name in urls.items()},
+            rights=[
+                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[flow.queue.queue_arn for flow in flows]),
+                may_read_secret(self, stage, integration),
+            ],
+            timeout_seconds=timeout_seconds,
+            # a third of a vCPU, so that a cold start's TLS handshakes and the deflating of a 6 MB body take well under
+            # a second of the provider's patience; the memory itself is never short
+            memory_mb=512,
+            dimensions={"stage": stage, "integration": integration},
+            purpose=f"Receives the deliveries of {integration}",
+        ).function
+        target = apigateway.CfnIntegration(
+            self,
+            "Integration",
+            api_id=api_id,
+            integration_type="AWS_PROXY",
+            integration_uri=function.function_arn,
+            payload_format_version="2.0",
+            timeout_in_millis=min(MAX_INTEGRATION_SECONDS, timeout_seconds + 1) * 1000,
+        )
+        for key in routes(integration, spec):
+            method = key.split(" ")[0]
+            route = apigateway.CfnRoute(
+                self, f"Route{method}", api_id=api_id, route_key=key, target=f"integrations/{target.ref}"
+            )
+            accept(
+                route,
+                "AwsSolutions-APIG4",
+                "providers authenticate by signing the body, which no authorizer of an HTTP API gets to see; the "
+                "webhook Lambda verifies the signature before anything else and refuses when no secret is stored",
+            )
+            lambda_.CfnPermission(
+                self,
+                f"Permission{method}",
+                action="lambda:InvokeFunction",
+                function_name=function.function_name,
+                principal="apigateway.amazonaws.com",
+                source_arn=cdk.Stack.of(self).format_arn(
+                    service="execute-api",
+                    resource=api_id,
+                    resource_name=f"*/{method}{names.webhook_path(integration)}",
+                ),
+            )

@@ -1,0 +1,138 @@
+"""A Lambda of the hub: its own role, its own log group, its settings in the environment, an alarm on its errors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from hub import names
+from hub.settings import MAX_ENVIRONMENT_BYTES, Settings
+from infra.alarms import ring
+from infra.mistakes import ConfigurationError
+from infra.platform import Platform
+from infra.rules import accept
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What all functions of a stage share."""
+
+    stage: str
+    code: str  # the folder that infra.bundle made
+    platform: Platform
+    log_level: str
+    alarms: sns.ITopic
+
+
+class HubFunction(Construct):
+    """One Lambda with exactly the rights that it is given.
+
+    `longest` says how long the parts of the settings that only AWS knows may become, so that a too large environment
+    is found at synth; raises ConfigurationError then.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        runtime: Runtime,
+        *,
+        name: str,
+        handler: str,
+        settings: Settings,
+        longest: Mapping[str, str],
+        rights: Sequence[iam.PolicyStatement],
+        timeout_seconds: int,
+        memory_mb: int,
+        dimensions: Mapping[str, str],
+        purpose: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=logs.RetentionDays.ONE_MONTH,  # logs tell what happened lately; outcomes are in the ledger
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What {name} may do",
+            inline_policies={
+                "Logs": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                            resources=[log_group.log_group_arn],
+                        )
+                    ]
+                ),
+                "Hub": iam.PolicyDocument(statements=list(rights)),
+            },
+        )
+        self.role = role
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description=purpose,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=runtime.platform.architecture,
+            handler=handler,
+            code=lambda_.Code.from_asset(runtime.code),
+            role=role,
+            log_group=log_group,
+            environment=environment(settings, runtime.log_level, name, longest),
+            timeout=cdk.Duration.seconds(timeout_seconds),
+            memory_size=memory_mb,
+        )
+        ring(
+            self,
+            "Errors",
+            metric=self.function.metric_errors(period=cdk.Duration.minutes(5)),
+            above=0,
+            of=1,
+            why=f"{name} could not start, crashed, or ran out of time or memory: read its log",
+            topic=runtime.alarms,
+        )
+        ring(
+            self,
+            "Bugs",
+            metric=cloudwatch.Metric(
+                namespace=names.METRICS_NAMESPACE,
+                metric_name="Bugs",
+                dimensions_map=dict(dimensions),
+                statistic="Sum",
+                period=cdk.Duration.minutes(5),
+            ),
+            above=0,
+            of=1,
+            why=f"{name} met an error that nothing expects and kept the event on its queue: read its log",
+            topic=runtime.alarms,
+        )
+        accept(
+            self.function,
+            "AwsSolutions-L1",
+            "the bundle's packages and byte-code are built for Python 3.13, which AWS supports until June 2029",
+        )
+
+
+def environment(settings: Settings, log_level: str, name: str, longest: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a function; raises ConfigurationError where AWS would refuse them as too large."""
+    variables = settings.to_env() | {"POWERTOOLS_LOG_LEVEL": log_level}
+    text = "".join([*variables.keys(), *variables.values()])
+    for token, full in longest.items():
+        text = text.replace(token, full)
+    size = len(text.encode())
+    if size > MAX_ENVIRONMENT_BYTES:
+        too_large = f"{name}: its settings take {size} bytes; a Lambda's environment holds {MAX_ENVIRONMENT_BYTES}"
+        raise ConfigurationError([f"{too_large}; shorten names and settings, or split the integration in two"])
+    return variables

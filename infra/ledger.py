@@ -1,0 +1,32 @@
+"""The ledger: the table in which every event ends with exactly one recorded outcome."""
+
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from hub import names
+from hub.ledger import TTL_ATTRIBUTE
+from infra.platform import Platform
+
+READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+WRITE = ("dynamodb:BatchWriteItem", "dynamodb:PutItem")
+
+
+class Ledger(Construct):
+    """Key: entity, then record. Encrypted by DynamoDB's own key, on demand, restorable to any second of 35 days."""
+
+    def __init__(self, scope: Construct, construct_id: str, stage: str, platform: Platform) -> None:
+        super().__init__(scope, construct_id)
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            table_name=names.ledger_table(stage),
+            partition_key=dynamodb.Attribute(name="entity", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="record", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute=TTL_ATTRIBUTE,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=platform.keep_ledger,
+            removal_policy=platform.ledger_removal,
+        )

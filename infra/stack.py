@@ -1,0 +1,63 @@
+"""The hub as one stack: composed from the configuration and the manifests, naming no connector."""
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from hub import names
+from hub.config import Config
+from infra.actions import manifest_of
+from infra.alarms import AlarmsTopic
+from infra.credentials import IntegrationSecret
+from infra.dead_letters import DeadLetters
+from infra.edge import Api, routes
+from infra.flow import Destinations
+from infra.functions import Runtime
+from infra.integration import Source
+from infra.ledger import Ledger
+from infra.platform import Platform
+
+
+class HubStack(cdk.Stack):
+    """Everything of one stage. `code` is the folder that infra.bundle made for the platform."""
+
+    def __init__(self, scope: Construct, config: Config, platform: Platform, code: Path) -> None:
+        stage = config.stage
+        super().__init__(
+            scope,
+            names.stack(stage),
+            description=f"ERP integration hub, stage {stage}",
+            env=cdk.Environment(region=config.region) if config.region else None,
+            analytics_reporting=False,
+        )
+        topic = AlarmsTopic(self, "Alarms", stage, platform, config.alarms.email).topic
+        table = Ledger(self, "Ledger", stage, platform).table
+        runtime = Runtime(stage, str(code), platform, config.log_level, topic)
+        flows_by_queue = {names.dead_letter_queue(stage, flow): flow for flow in config.flows}
+        dlq = DeadLetters(
+            self, "Dlq", runtime, table=table, ledger_days=config.ledger_days, flows_by_queue=flows_by_queue
+        )
+        secrets = Construct(self, "Secrets")
+        for name, integration in config.integrations.items():
+            purposes = "; ".join(f"{key}: {what}" for key, what in manifest_of(integration).secrets.items())
+            IntegrationSecret(secrets, name, stage, name, purposes)
+
+        api = Api(self, "Edge", stage)
+        shared = Destinations(config, table, dlq.function_arn)
+        sources, route_keys = [], []
+        for name, integration in config.integrations.items():
+            spec = manifest_of(integration).webhook
+            if spec and config.flows_from(name):
+                sources.append(Source(self, name, runtime, shared, spec=spec, api_id=api.api_id))
+                route_keys += routes(name, spec)
+                self._output(f"WebhookUrl{name}", f"{api.url}{names.webhook_path(name)}", f"Where {name} sends to")
+        api.open(config, route_keys, after=sources)
+
+        self._output("ApiId", api.api_id, "The HTTP API")
+        self._output("ApiUrl", api.url, "Where the HTTP API is")
+        self._output("LedgerTable", table.table_name, "The ledger")
+        self._output("AlarmsTopic", topic.topic_arn, "Where operators are told")
+
+    def _output(self, name: str, value: str, description: str) -> None:
+        cdk.CfnOutput(self, name, value=value, description=description)
