@@ -157,9 +157,11 @@ def _meaning(answer: Answer, content: dict[str, Any]) -> Exception:
     if exc_type == "AuthenticationError":
         told = "ERPNext refuses the hub's API key (wrong, regenerated, or its user disabled); store a new one with "
         return Unavailable(told + "`hub secrets set`", category=category, severity=Severity.CRITICAL)
+    if exc_type in PASSING:
+        return Temporary(told, category=category, retry_after_seconds=wait)
     if exc_type in WHOLE_SITE or answer.status in {429, 502, 503, 504}:
         return Unavailable(told, category=category, retry_after_seconds=wait)
-    if exc_type in PASSING or (answer.status >= 500 and exc_type not in OUR_MISTAKE):
+    if answer.status >= 500 and exc_type not in OUR_MISTAKE:
         return Temporary(told, category=category, retry_after_seconds=wait)
     return Declined(exc_type or f"Http{answer.status}", told, category)
 

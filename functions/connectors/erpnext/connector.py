@@ -63,7 +63,8 @@ class ErpNextDestination:
         return written
 
     def _upsert_sales_order(self, order: Order, event: Event, known_name: str) -> Written:
-        order.check_total()
+        if not order.cancelled_at:
+            order.check_total()
         docstatus = CANCELLED if order.cancelled_at else SUBMITTED if self._settings.submit else DRAFT
 
         def want(fresh: bool) -> Wanted:
