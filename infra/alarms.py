@@ -40,6 +40,7 @@ def ring(
     scope: Construct,
     construct_id: str,
     *,
+    name: str,
     metric: cloudwatch.Metric,
     above: float,
     of: int,
@@ -50,6 +51,7 @@ def ring(
     alarm = cloudwatch.Alarm(
         scope,
         construct_id,
+        alarm_name=name,
         metric=metric,
         threshold=above,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -1,7 +1,5 @@
 """The dlq Lambda: records what died in the ledger and tells the operators; each flow attaches its dead letter queue."""
 
-from collections.abc import Mapping
-
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -27,7 +25,6 @@ class DeadLetters(Construct):
         *,
         table: dynamodb.ITable,
         ledger_days: int,
-        flows_by_queue: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
@@ -43,7 +40,6 @@ class DeadLetters(Construct):
                 stage=runtime.stage,
                 ledger_table=names.ledger_table(runtime.stage),
                 topic_arn=topic_arn,
-                flows_by_queue=dict(flows_by_queue),
                 ledger_days=ledger_days,
             ),
             longest={topic_arn: f"arn:aws-us-gov:sns:us-gov-west-1:123456789012:{names.alarms_topic(runtime.stage)}"},

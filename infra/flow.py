@@ -142,6 +142,7 @@ class Flow(Construct):
         ring(
             self,
             "DeadLettersWait",
+            name=f"hub-{runtime.stage}-{self.name}-dead-letters-wait",
             metric=self.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 period=minute, statistic="Maximum"
             ),
@@ -153,6 +154,7 @@ class Flow(Construct):
         ring(
             self,
             "EventsWait",
+            name=f"hub-{runtime.stage}-{self.name}-events-wait",
             metric=self.queue.metric_approximate_age_of_oldest_message(period=minute, statistic="Maximum"),
             # older than two of its longest waits, an event has failed several times or nobody takes it;
             # with short waits, not before a burst has had a quarter of an hour

@@ -97,6 +97,7 @@ class HubFunction(Construct):
         ring(
             self,
             "Errors",
+            name=f"{name}-errors",
             metric=self.function.metric_errors(period=cdk.Duration.minutes(5)),
             above=0,
             of=1,
@@ -106,6 +107,7 @@ class HubFunction(Construct):
         ring(
             self,
             "Bugs",
+            name=f"{name}-bugs",
             metric=cloudwatch.Metric(
                 namespace=names.METRICS_NAMESPACE,
                 metric_name="Bugs",
@@ -127,12 +129,16 @@ class HubFunction(Construct):
 
 def environment(settings: Settings, log_level: str, name: str, longest: Mapping[str, str]) -> dict[str, str]:
     """The variables of a function; raises ConfigurationError where AWS would refuse them as too large."""
-    variables = settings.to_env() | {"POWERTOOLS_LOG_LEVEL": log_level}
+    remedy = "shorten names and settings, or split the integration in two"
+    try:
+        variables = settings.to_env() | {"POWERTOOLS_LOG_LEVEL": log_level}
+    except ValueError as error:
+        raise ConfigurationError([f"{name}: {error}; {remedy}"]) from error
     text = "".join([*variables.keys(), *variables.values()])
     for token, full in longest.items():
         text = text.replace(token, full)
     size = len(text.encode())
     if size > MAX_ENVIRONMENT_BYTES:
-        too_large = f"{name}: its settings take {size} bytes; a Lambda's environment holds {MAX_ENVIRONMENT_BYTES}"
-        raise ConfigurationError([f"{too_large}; shorten names and settings, or split the integration in two"])
+        too_large = f"{name}: the settings take {size} bytes; a Lambda's environment holds {MAX_ENVIRONMENT_BYTES}"
+        raise ConfigurationError([f"{too_large}; {remedy}"])
     return variables

@@ -34,10 +34,7 @@ class HubStack(cdk.Stack):
         topic = AlarmsTopic(self, "Alarms", stage, platform, config.alarms.email).topic
         table = Ledger(self, "Ledger", stage, platform).table
         runtime = Runtime(stage, str(code), platform, config.log_level, topic)
-        flows_by_queue = {names.dead_letter_queue(stage, flow): flow for flow in config.flows}
-        dlq = DeadLetters(
-            self, "Dlq", runtime, table=table, ledger_days=config.ledger_days, flows_by_queue=flows_by_queue
-        )
+        dlq = DeadLetters(self, "Dlq", runtime, table=table, ledger_days=config.ledger_days)
         secrets = Construct(self, "Secrets")
         for name, integration in config.integrations.items():
             purposes = "; ".join(f"{key}: {what}" for key, what in manifest_of(integration).secrets.items())

@@ -19,6 +19,21 @@ def dead_letter_queue(stage: str, flow: str) -> str:
     return f"hub-{stage}-{flow}{DEAD}.fifo"
 
 
+class FlowsByDeadLetterQueue(dict[str, str]):
+    """Name of a dead letter queue → name of its flow, worked out instead of listed: a stage may have hundreds, and a
+    Lambda's environment holds 4 KB. Raises KeyError for what is no dead letter queue of the stage."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__()
+        self._head, self._tail = f"hub-{stage}-", f"{DEAD}.fifo"
+
+    def __missing__(self, queue: str) -> str:
+        flow = queue.removeprefix(self._head).removesuffix(self._tail)
+        if not flow or queue != f"{self._head}{flow}{self._tail}":
+            raise KeyError(queue)
+        return flow
+
+
 def webhook_function(stage: str, integration: str) -> str:
     """The Lambda that receives an integration's deliveries."""
     return f"hub-{stage}-webhook-{integration}"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from hub.names import FlowsByDeadLetterQueue
+
 VARIABLE = "HUB_SETTINGS"
 MAX_ENVIRONMENT_BYTES = 4_096
 
@@ -89,5 +91,9 @@ class DlqSettings(Settings):
     stage: str
     ledger_table: str
     topic_arn: str
-    flows_by_queue: dict[str, str]  # the dead letter queue's name → the flow's name
     ledger_days: int = 90
+
+    @property
+    def flows_by_queue(self) -> Mapping[str, str]:
+        """The dead letter queue's name → the flow's name."""
+        return FlowsByDeadLetterQueue(self.stage)
