@@ -12,8 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.local.assembly import AssembledStack, FileAsset, stacks_of
-from infra.local.ministack import ACCOUNT, MiniStack
-from infra.local.running import LOCAL_REGION
+from infra.local.ministack import ACCOUNT, REGION, MiniStack
 
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"  # CDK's templates refuse an account where this is missing
 CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -33,7 +32,7 @@ def deploy(aws: MiniStack, assembly: Path, say: Callable[[str], None] = print) -
     Raises DeployFailed.
     """
     outputs: dict[str, str] = {}
-    for stack in stacks_of(assembly, ACCOUNT, LOCAL_REGION):
+    for stack in stacks_of(assembly, ACCOUNT, REGION):
         outputs |= _deploy(aws, stack, say)
     return outputs
 
@@ -141,7 +140,14 @@ def _failures(cloudformation: Any, name: str) -> Iterator[str]:
         if own and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
             break
     for event in reversed(failed):
-        nested = event["ResourceType"] == NESTED_STACK and event.get("PhysicalResourceId", "").startswith("arn:")
-        if nested and event["LogicalResourceId"] != name:
-            yield from _failures(cloudformation, event["PhysicalResourceId"].split("/")[1])
+        if event["ResourceType"] == NESTED_STACK and event["LogicalResourceId"] != name:
+            for nested in _nested(cloudformation, name, event["LogicalResourceId"]):
+                yield from _failures(cloudformation, nested)
         yield f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
+
+
+def _nested(cloudformation: Any, name: str, logical_id: str) -> list[str]:
+    """The nested stack of a resource, found by its name: a failed one is not told among its parent's resources."""
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = [stack["StackName"] for page in pages for stack in page["Stacks"]]
+    return [stack for stack in stacks if stack.startswith(f"{name}-{logical_id}-")]

@@ -15,10 +15,16 @@ from typing import Any, Self
 
 import boto3
 
-from infra.local.running import DEFAULT_AWS_PORT, LOCAL_REGION, ROOT, local_credentials
-
+ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
+PORT = 4566
+REGION = "us-east-1"
 ACCOUNT = "000000000000"
+CREDENTIALS = {
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+}  # MiniStack's root; no account accepts them
+
 PYTHON = ROOT / ".venv-aws" / "bin" / "python"
 EMULATOR = Path(__file__).with_name("emulator.py")
 
@@ -47,7 +53,7 @@ class MiniStack:
         self,
         folder: Path,
         *,
-        port: int = DEFAULT_AWS_PORT,
+        port: int = PORT,
         keep_state: bool = False,
         enforce_iam: bool = True,
         say: Callable[[str], None] = print,
@@ -75,7 +81,7 @@ class MiniStack:
 
         Its credentials are the account's root: IAM does not hold it back.
         """
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=LOCAL_REGION, **local_credentials())  # type: ignore[call-overload]
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **CREDENTIALS)  # type: ignore[call-overload]
 
     def start(self) -> None:
         """Start and wait until it answers. Raises PortTaken or LocalAwsFailed; nothing is left running then."""
@@ -150,7 +156,7 @@ class MiniStack:
             "LAMBDA_WARM_TTL_SECONDS": str(WARM_SECONDS),
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",
-            **{name.upper(): value for name, value in local_credentials().items()},
+            **{name.upper(): value for name, value in CREDENTIALS.items()},
         }
 
     def _wait_until_healthy(self) -> None:
