@@ -12,7 +12,7 @@ import aws_cdk as cdk
 from hub.config import Config
 from hub.manifest import ManifestError
 from infra.bundle import BundleFailed, Target, bundle
-from infra.configuration import ROOT, load_stage
+from infra.configuration import CONFIG, ROOT, load_stage
 from infra.mistakes import ConfigurationError
 from infra.platform import platform_of
 from infra.rules import check
@@ -28,11 +28,14 @@ def compose(app: cdk.App, config: Config, code: Path) -> HubStack:
 
 
 def main() -> int:
-    """Synthesize the stage that the context or HUB_STAGE names; a mistake in its configuration is told in plain text."""
+    """Synthesize the stage that the context or HUB_STAGE names; a mistake in its configuration is told in plain text.
+
+    The context's `config` is another folder of configurations than `config/`.
+    """
     app = cdk.App()
     stage = app.node.try_get_context("stage") or os.environ.get("HUB_STAGE") or DEFAULT_STAGE
     try:
-        config = load_stage(str(stage))
+        config = load_stage(str(stage), Path(app.node.try_get_context("config") or CONFIG))
         target = Target.LOCAL if config.stage == DEFAULT_STAGE else Target.AWS
         compose(app, config, bundle(target, ROOT / "build" / target.value))
     except (ConfigurationError, ManifestError, BundleFailed) as error:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.bundle import ROOT
+from infra.configuration import CONFIG
 
-MADE_FROM = ("functions", "infra", "config")  # folders; whatever is in them may change the template or the bundle
+MADE_FROM = ("functions", "infra")  # folders; whatever is in them may change the template or the bundle
 AND_FROM = (
     "cdk.json",
     "package-lock.json",
@@ -24,18 +25,21 @@ class SynthesisFailed(Exception):
     """The CDK app refused its configuration or failed; the message is what it said."""
 
 
-def synthesize(stage: str, out: Path) -> Path:
+def synthesize(stage: str, out: Path, folder: Path = CONFIG) -> Path:
     """Make `out` the cloud assembly of the stage and return it; at once when `out` is already that of these sources.
 
-    Raises SynthesisFailed.
+    `folder` holds the stage's configuration. Raises SynthesisFailed.
     """
-    fingerprint = _fingerprint(stage)
+    fingerprint = _fingerprint(stage, folder)
     mark = out.with_name(f"{out.name}.fingerprint")
     if mark.is_file() and mark.read_text() == fingerprint and (out / "manifest.json").is_file():
         return out
     mark.unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"stage": stage}
+    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {
+        "stage": stage,
+        "config": str(folder),
+    }
     app = subprocess.run(
         [sys.executable, "-m", "infra.app"],
         cwd=ROOT,
@@ -50,10 +54,11 @@ def synthesize(stage: str, out: Path) -> Path:
     return out
 
 
-def _fingerprint(stage: str) -> str:
+def _fingerprint(stage: str, folder: Path) -> str:
     digest = hashlib.sha256(f"{stage} {sys.version}\n".encode())
-    for path in sorted(_sources()):
-        digest.update(f"\n{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    for path in [*sorted(_sources()), folder / f"{stage}.yaml"]:
+        if path.is_file():
+            digest.update(f"\n{path}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,0 +1,93 @@
+"""`hub events`: what became of the events of an entity, as the ledger recorded it."""
+
+import dataclasses
+import json
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.ledger_history import Ended, LedgerHistory
+from cli.failure import Failed
+from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from hub import names
+from hub.receive import UNREADABLE
+
+UNKNOWN_TOPIC = "other"  # the entity type of an event whose topic the manifest does not state (hub.receive)
+COLOURS = {"applied": "green", "dead": "red", "stale": "yellow"}
+
+app = typer.Typer(help="What became of the events of an entity.", no_args_is_help=True)
+
+
+@app.command("show")
+def show_events(
+    entity: Annotated[str, typer.Argument(help="The entity (shop-eu/order/820982911946154508), or its id alone.")],
+    stage: StageOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show every recorded end of an entity's events: outcome, document, error, times. Exit code 1 where there is none."""
+    opened = open_stage(stage, config)
+    history = LedgerHistory(opened.dynamodb(), names.ledger_table(opened.name))
+    try:
+        ended = [each for subject in _subjects(entity, opened) for each in history.of(subject)]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+            raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
+        raise
+    ended.sort(key=lambda each: each.recorded_at)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(each) for each in ended], indent=2, default=datetime.isoformat))
+    elif ended:
+        _print(ended)
+    else:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+            f"The ledger of stage {opened.name} knows no event of {entity}: "
+            "it never arrived, was refused, or is still on its way."
+        )
+    if not ended:
+        raise typer.Exit(1)
+
+
+def _subjects(entity: str, stage: Stage) -> list[str]:
+    """The ledger keys that `entity` can mean: itself, or the id under each entity type that an integration sends."""
+    if entity.split("/", 1)[0] in stage.config.integrations and entity.count("/") >= 2:
+        return [entity]
+    subjects = []
+    for integration in sorted({flow.source for flow in stage.config.flows.values()}):
+        entities = {topic.entity for topic in stage.manifest(integration).topic} | {UNKNOWN_TOPIC, UNREADABLE}
+        subjects += [f"{integration}/{each}/{entity}" for each in sorted(entities)]
+    return subjects
+
+
+def _print(ended: list[Ended]) -> None:
+    console = Console()
+    for entity in dict.fromkeys(each.entity for each in ended):
+        table = Table("recorded (UTC)", "event", "type", "flow", "outcome", "document or reason", "tries", title=entity)
+        for each in ended:
+            if each.entity == entity:
+                table.add_row(
+                    _clock(each.recorded_at),
+                    Text(each.event_id, overflow="fold"),
+                    Text(each.type.split(".", 1)[-1]),
+                    Text(each.flow),
+                    Text(each.outcome, style=COLOURS.get(each.outcome, "")),
+                    Text(told(each), overflow="fold"),
+                    str(each.attempts),
+                )
+        console.print(table)
+
+
+def told(ended: Ended) -> str:
+    """The document that an event ended in, or why it ended without one."""
+    document = f"{ended.doctype} {ended.name}".strip()
+    failure = f"{ended.failure.code}: {ended.failure.message}" if ended.failure else ""
+    return " · ".join(part for part in (document, ended.rule, failure) if part)
+
+
+def _clock(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

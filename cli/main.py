@@ -1,0 +1,25 @@
+"""The `hub` command: what an operator of the hub does from a terminal."""
+
+import typer
+
+from cli import configuration, events, secrets, setup
+from cli.failure import ToldGroup
+from cli.send import send
+
+app = typer.Typer(
+    name="hub",
+    help="Operate the ERP integration hub.",
+    cls=ToldGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks would show local variables, and secrets are among them
+    add_completion=False,
+)
+app.add_typer(configuration.app, name="config")
+app.add_typer(events.app, name="events")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(setup.app, name="setup")
+app.command("send")(send)
+
+
+if __name__ == "__main__":
+    app()

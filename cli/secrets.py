@@ -1,0 +1,110 @@
+"""`hub secrets`: stores an integration's secrets and tells which are set. Values come from a prompt or stdin, never argv."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from cli.failure import Failed
+from cli.stage import ConfigOption, Stage, StageOption, open_stage
+
+PREVIOUS = "_previous"  # "<name>_previous" counts beside "<name>" while a rotation lasts
+IN_USE_AFTER_MINUTES = 5  # adapters.secrets keeps a secret that long
+
+app = typer.Typer(help="Store the secrets of an integration; tell which are set.", no_args_is_help=True)
+IntegrationName = Annotated[str, typer.Argument(help="The integration, as the configuration names it: shop-eu.")]
+
+
+@app.command("set")
+def set_secrets(integration: IntegrationName, stage: StageOption = None, config: ConfigOption = None) -> None:
+    """Store secrets: asks for each one without showing it, or reads a JSON object {name: value} from stdin.
+
+    What is left empty keeps its value.
+    """
+    opened = open_stage(stage, config)
+    purposes = opened.manifest(integration).secrets
+    if not purposes:
+        raise Failed(f"The connector {opened.integration(integration).connector!r} needs no secrets.")
+    stored = read(opened, integration)  # first, so that nobody types a secret for a stage that is not there
+    given = _asked(purposes, stored) if sys.stdin.isatty() else _from_stdin(sys.stdin.read())
+    _check_names(given, purposes, integration)
+    new = {name: value for name, value in given.items() if value}
+    if not new:
+        raise Failed("No value was given; nothing was changed.")
+    opened.secrets().put_secret_value(
+        SecretId=opened.secret_id(integration), SecretString=json.dumps(stored | new, sort_keys=True)
+    )
+    Console().print(
+        f"Stored in {opened.secret_id(integration)}: {', '.join(sorted(new))}. "
+        f"In use everywhere within {IN_USE_AFTER_MINUTES} minutes.",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+@app.command("show")
+def show_secrets(integration: IntegrationName, stage: StageOption = None, config: ConfigOption = None) -> None:
+    """Tell which secrets of an integration are set. Values are not shown."""
+    opened = open_stage(stage, config)
+    purposes = opened.manifest(integration).secrets
+    stored = read(opened, integration)
+    table = Table("secret", "set", "what it is for", title=opened.secret_id(integration))
+    for name, purpose in purposes.items():
+        table.add_row(name, "yes" if stored.get(name) else "[red]no[/red]", purpose)
+    for name in sorted(set(stored) - set(purposes)):
+        known = name.removesuffix(PREVIOUS) in purposes and name.endswith(PREVIOUS)
+        table.add_row(name, "yes", "accepted too, until the rotation ends" if known else "not known to the connector")
+    Console().print(table)
+
+
+def read(stage: Stage, integration: str) -> dict[str, str]:
+    """The stored secrets of an integration by name; raises Failed where the stage is not deployed."""
+    secret_id = stage.secret_id(integration)
+    try:
+        text = stage.secrets().get_secret_value(SecretId=secret_id)["SecretString"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+            raise Failed(
+                f"There is no secret {secret_id}: the stage is not deployed; {stage.how_to_deploy()}."
+            ) from None
+        raise
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise Failed(f"The secret {secret_id} is not a JSON object; write it anew in the AWS console: {{}}.")
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _asked(purposes: dict[str, str], stored: dict[str, str]) -> dict[str, str]:
+    given = {}
+    for name, purpose in purposes.items():
+        keep = " (Enter keeps the stored one)" if stored.get(name) else ""
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"{purpose}{keep}")
+        given[name] = typer.prompt(name, hide_input=True, default="", show_default=False, err=True)
+    return given
+
+
+def _from_stdin(text: str) -> dict[str, str]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise Failed('stdin is not a JSON object of texts, such as {"name": "value"}; nothing was changed.')
+    return given
+
+
+def _check_names(given: dict[str, str], purposes: dict[str, str], integration: str) -> None:
+    allowed = set(purposes) | {f"{name}{PREVIOUS}" for name in purposes}
+    unknown = sorted(set(given) - allowed)
+    if unknown:
+        raise Failed(
+            f"{integration} has no secret named {', '.join(unknown)}; it has: {', '.join(purposes)} "
+            f"(and each with {PREVIOUS} during a rotation). Nothing was changed."
+        )

@@ -1,0 +1,82 @@
+"""`hub setup`: prepares an outside system for the hub, once; repeating it is safe."""
+
+import time
+from functools import partial
+from types import ModuleType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapters.http import DestinationHttp
+from adapters.secrets import IntegrationSecrets
+from cli.failure import Failed
+from cli.secrets import read
+from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from connectors import connector_module
+from connectors.erpnext.setup import setup
+from hub.errors import Category, HubError, Permanent, Unavailable
+
+TIMEOUT_SECONDS = 60.0  # ERPNext alters its tables while it answers
+
+app = typer.Typer(help="Prepare an outside system for the hub.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Prepare an outside system for the hub."""
+
+
+@app.command("erp")
+def setup_erp(
+    integration: Annotated[str, typer.Option(help="The integration that is the ERPNext site.")] = "erp",
+    stage: StageOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make the custom fields in ERPNext that keep the hub from writing a document twice. Safe to repeat."""
+    opened = open_stage(stage, config)
+    site = opened.integration(integration)
+    if site.connector != "erpnext" or not site.url:
+        erps = [name for name, each in opened.config.integrations.items() if each.connector == "erpnext"]
+        raise Failed(f"{integration} is no ERPNext site; say --integration {' or '.join(erps) or '<name>'}.")
+    stored = read(opened, integration)
+    missing = [name for name in opened.manifest(integration).secrets if not stored.get(name)]
+    if missing:
+        raise Failed(f"{integration} lacks {' and '.join(missing)}: store them with `hub secrets set {integration}`.")
+    http = client(opened, integration, site.url, connector_module(site.connector))
+    try:
+        made = setup(http)
+        checked = dict(setup(http))  # ERPNext itself says that they are there now
+    except (Unavailable, Permanent) as error:
+        raise Failed(_told(error, site.url, integration)) from error
+    if wrong := [name for name, state in checked.items() if state != "already there"]:
+        raise Failed(
+            f"ERPNext at {site.url} confirmed {', '.join(wrong)}, yet does not show it: try again, then look "
+            "at Customize Form there."
+        )
+    table = Table("custom field", "state", title=f"ERPNext at {site.url}")
+    for name, state in made:
+        table.add_row(name, state)
+    Console().print(table)
+
+
+def client(stage: Stage, integration: str, url: str, connector: ModuleType) -> DestinationHttp:
+    """HTTP to an integration with its stored secrets, as its delivery Lambda has it."""
+    secrets = IntegrationSecrets(stage.secrets(), stage.secret_id(integration), time.monotonic)
+    return DestinationHttp(url, partial(connector.credentials, secrets.live), secrets.forget, TIMEOUT_SECONDS, 1)
+
+
+def _told(error: HubError, url: str, integration: str) -> str:
+    if error.code == "AuthenticationError" or error.category == Category.AUTHENTICATION_FAILED:
+        if "PermissionError" in str(error) or error.code == "PermissionError":
+            return (
+                f"The hub's user may not make custom fields at {url} ({error}): give it the role System Manager in "
+                "ERPNext (User → Roles), at least while this runs."
+            )
+        return (
+            f"ERPNext at {url} does not accept the API key: store the right one with `hub secrets set {integration}`."
+        )
+    if isinstance(error, Unavailable):
+        return f"No ERPNext answers at {url} ({error}): check integrations.{integration}.url and that the site is up."
+    return f"ERPNext at {url} refuses: {error}"
