@@ -6,6 +6,7 @@ The template is the very one that production gets; only the tool that hands it t
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,23 +128,24 @@ def _settled(cloudformation: Any, name: str, say: Callable[[str], None]) -> dict
     return stack
 
 
-def _failures(cloudformation: Any, name: str) -> Iterator[str]:
-    """Which resources failed and why, those of nested stacks included, the first cause first.
+def _failures(cloudformation: Any, name: str, since: datetime | None = None) -> Iterator[str]:
+    """Which resources failed in the last operation and why, those of nested stacks included, the first cause first.
 
-    Only the failures of the last operation: the newest event comes first, and the operation's own start ends it.
+    `since` is when the operation started; None finds it out, the newest event being the first.
     """
-    failed: list[dict[str, Any]] = []
-    for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:
-        if event["ResourceStatus"].endswith("_FAILED"):
-            failed.append(event)
-        own = event["LogicalResourceId"] == name
-        if own and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
-            break
-    for event in reversed(failed):
-        if event["ResourceType"] == NESTED_STACK and event["LogicalResourceId"] != name:
-            for nested in _nested(cloudformation, name, event["LogicalResourceId"]):
-                yield from _failures(cloudformation, nested)
-        yield f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    if since is None:
+        started = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        own = [event for event in events if event["LogicalResourceId"] == name and event["ResourceStatus"] in started]
+        since = own[0]["Timestamp"]
+    for event in reversed(events):
+        logical_id = event["LogicalResourceId"]
+        if event["Timestamp"] < since or logical_id == name or not event["ResourceStatus"].endswith("_FAILED"):
+            continue
+        if event["ResourceType"] == NESTED_STACK:
+            for nested in _nested(cloudformation, name, logical_id):
+                yield from _failures(cloudformation, nested, since)
+        yield f"{logical_id} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
 
 
 def _nested(cloudformation: Any, name: str, logical_id: str) -> list[str]:
