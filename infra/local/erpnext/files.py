@@ -1,0 +1,62 @@
+"""Uploads and downloads: upload_file (multipart) and /private/files and /files."""
+
+from __future__ import annotations
+
+import hashlib
+from email.utils import format_datetime
+from typing import Any
+
+from . import documents
+from .errors import thrown
+from .methods import not_whitelisted
+from .requests import Answer, Request, json_answer
+from .site import Transaction
+
+
+def respond(tx: Transaction, request: Request) -> Answer | None:
+    """The answer to an upload or a download; None for every other path."""
+    if request.path in ("/api/method/upload_file", "/api/v1/method/upload_file"):
+        if tx.user == "Guest":
+            raise not_whitelisted("upload_file")
+        return json_answer(200, {"message": _upload(tx, request)})
+    if request.path.startswith(("/private/files/", "/files/")):
+        return _download(tx, request)
+    return None
+
+
+def _upload(tx: Transaction, request: Request) -> Any:
+    """Attach a file to a document; that the document exists is not checked, as recorded."""
+    if not request.files:
+        raise thrown("ValidationError", "There is no file attached")
+    name, content = next(iter(request.files.values()))
+    private = str(request.form.get("is_private") or "0") == "1"
+    url = f"{'/private' if private else ''}/files/{name}"
+    known = tx.store.content(url)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if known is not None and known != content:
+        stem, dot, ending = name.rpartition(".")
+        url = url.removesuffix(name) + (f"{stem or ending}{digest[-6:]}{dot}{ending}" if dot else f"{name}{digest[-6:]}")
+    tx.store.put_content(url, content)
+    values: dict[str, Any] = {"doctype": "File", "file_name": name, "is_private": int(private), "file_url": url}
+    values.update(file_type=name.rpartition(".")[2].upper(), file_size=len(content), content_hash=digest, folder="Home")
+    values.update(attached_to_doctype=request.form.get("doctype"), attached_to_name=request.form.get("docname"))
+    return documents.shown(tx, documents.insert(tx, values))
+
+
+def _download(tx: Transaction, request: Request) -> Answer:
+    content = tx.store.content(request.path)
+    if request.path.startswith("/private/") and tx.user == "Guest":
+        return _page(403, "Forbidden", "You don&#39;t have permission to access this file")
+    if content is None:
+        return _page(404, "Not Found", "The requested URL was not found on the server.")
+    name = request.path.rpartition("/")[2]
+    headers = [("Content-Disposition", f"inline; filename={name}"), ("Cache-Control", "no-cache")]
+    headers.append(("Last-Modified", format_datetime(tx.site.clock.now().replace(microsecond=0), usegmt=True)))
+    headers.append(("ETag", f'"{hashlib.sha256(content).hexdigest()[:20]}"'))
+    kind = "text/plain; charset=utf-8" if name.endswith(".txt") else "application/octet-stream"
+    return Answer(200, content, kind, headers)
+
+
+def _page(status: int, title: str, text: str) -> Answer:
+    page = f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
+    return Answer(status, page.encode(), "text/html; charset=utf-8")
