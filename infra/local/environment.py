@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -28,6 +28,7 @@ from infra.local.running import (
     NOTE,
     STATE,
     Running,
+    claim,
     forget,
     local_api_url,
     note,
@@ -59,6 +60,7 @@ class Environment:
     api_id: str = ""
     aws: MiniStack = field(init=False)
     stand_in: StandIn | None = field(init=False, default=None)
+    _claim: IO[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.aws = MiniStack(aws_folder(self.aws_port), port=self.aws_port, keep_state=True, say=self.say)
@@ -69,14 +71,16 @@ class Environment:
 
     def start(self) -> None:
         """Start everything, telling each step; raises CannotStart with nothing left running."""
-        other = noted()
-        if other:
-            raise CannotStart(
-                f"The hub is already up (process {other.pid}, local AWS at {other.aws_url}): use that one, "
-                "or stop it with Ctrl-C in its terminal."
-            )
-        self._check_ports()
-        STATE.mkdir(exist_ok=True)
+        self._claim = claim()
+        if self._claim is None:
+            other = noted()
+            where = f" (process {other.pid}, local AWS at {other.aws_url})" if other else ""
+            raise CannotStart(f"The hub is already up{where}: use that one, or stop it with Ctrl-C in its terminal.")
+        try:
+            self._check_ports()
+        except CannotStart:
+            self.stop()
+            raise
         try:
             self._start()
         except (LocalAwsFailed, StandInFailed, DeployFailed, FunctionBroken, SynthesisFailed, HubError) as error:
@@ -91,8 +95,10 @@ class Environment:
         clean = self.aws.stop()
         if self.stand_in:
             self.stand_in.stop()
-        if (running := noted()) and running.pid == os.getpid():
+        if self._claim:
             forget()
+            self._claim.close()
+            self._claim = None
         return clean
 
     def fallen(self) -> str:
@@ -122,7 +128,7 @@ class Environment:
                 self.stand_in.stock()
         with step(self.say, f"local AWS at {self.aws.endpoint}"):
             self.aws.start()
-        note(Running(os.getpid(), self.aws.endpoint, self.stand_in.url if self.stand_in else ""))
+        note(Running(os.getpid(), self.aws.endpoint, self.stand_in.url if self.stand_in else "", str(self.folder)))
         with step(self.say, "hub deployed to it") as told:
             lines: list[str] = []
             self.api_id = deploy(self.aws, ASSEMBLY, lines.append)["ApiId"]

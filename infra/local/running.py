@@ -1,13 +1,16 @@
 """What is up: where the local AWS and the ERPNext stand-in answer, noted in .local/ for as long as `make run` is up."""
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".local"
 NOTE = STATE / "running.json"
+LOCK = STATE / "running.lock"
 DEFAULT_AWS_PORT = 4566
 DEFAULT_ERP_PORT = 8410
 LOCAL_REGION = "us-east-1"
@@ -20,38 +23,45 @@ class Running:
     pid: int
     aws_url: str
     erp_url: str
+    config_folder: str
 
-    def alive(self) -> bool:
-        """Whether the process that wrote the note still exists: a killed one leaves its note behind."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+
+def claim() -> IO[str] | None:
+    """Be the one that is up, until the returned file is closed or this process ends, however it ends; None where
+    another one is."""
+    STATE.mkdir(exist_ok=True)
+    lock = LOCK.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def note(running: Running) -> None:
-    """Note what is up."""
-    STATE.mkdir(exist_ok=True)
+    """Note what is up; only who has claimed it may."""
     fresh = NOTE.with_suffix(".new")
     fresh.write_text(json.dumps(asdict(running)))
     fresh.replace(NOTE)
 
 
+def forget() -> None:
+    """Nothing is up any more; only who has claimed it may say so."""
+    NOTE.unlink(missing_ok=True)
+
+
 def noted() -> Running | None:
-    """What is up, or None. The note of a killed run counts as none."""
+    """What is up, or None. The note that a killed run left behind counts as none."""
     try:
         running = Running(**json.loads(NOTE.read_text()))
+        with LOCK.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return running
     except (OSError, ValueError, TypeError):
         return None
-    return running if running.alive() else None
-
-
-def forget() -> None:
-    """Nothing of this process is up any more."""
-    NOTE.unlink(missing_ok=True)
+    return None
 
 
 def local_aws_url() -> str:
