@@ -36,7 +36,7 @@ CODE := $(wildcard functions infra cli tests benchmarks)
 define step
 	@mkdir -p .local; log=.local/setup-$(notdir $(@D)).log; began=$$(date +%s); printf '  … %s\n' '$(1)'; \
 	if { $(2); } >"$$log" 2>&1; then printf '  ✓ %s (%s s)\n' '$(1)' "$$(( $$(date +%s) - began ))"; \
-	else printf '  ✗ %s failed; the end of %s:\n' '$(1)' "$$log"; tail -n 20 "$$log"; exit 1; fi
+	else printf '  ✗ failed: %s; the end of %s:\n' '$(1)' "$$log"; tail -n 20 "$$log"; exit 1; fi
 	@touch $@
 endef
 
@@ -67,15 +67,15 @@ synth: setup ## write the CloudFormation templates of STAGE (default: staging) t
 	@$(CDK) synth --quiet -c stage=$(STAGE) $(CDK_FLAGS)
 
 bootstrap: setup ## prepare an AWS account and region for the CDK, once
-	@$(IN_VENV) .venv/bin/python -m infra.account --before-bootstrap
+	@$(IN_VENV) .venv/bin/python -m infra.account $(STAGE) --before-bootstrap
 	@$(CDK) bootstrap -c stage=$(STAGE) $(CDK_FLAGS)
 
 deploy: setup ## deploy STAGE (default: staging) to the AWS account of your credentials
-	@$(IN_VENV) .venv/bin/python -m infra.account
+	@$(IN_VENV) .venv/bin/python -m infra.account $(STAGE)
 	@$(CDK) deploy --all -c stage=$(STAGE) $(CDK_FLAGS)
 
 destroy: setup ## remove STAGE (default: staging) from the AWS account of your credentials
-	@$(IN_VENV) .venv/bin/python -m infra.account
+	@$(IN_VENV) .venv/bin/python -m infra.account $(STAGE)
 	@$(CDK) destroy --all -c stage=$(STAGE) $(CDK_FLAGS)
 
 lock: .tools/.ready ## compile requirements/*.in to pinned, hashed *.txt (newest versions: make lock UPGRADE=--upgrade)
