@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from .server import ErpNextStandIn
+from infra.local.erpnext.server import ErpNextStandIn
 
 
 def main() -> int:
@@ -16,7 +16,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.erpnext", description="The ERPNext stand-in")
     parser.add_argument("--port", type=int, default=8410, help="0 takes a free one")
     parser.add_argument("--database", default=":memory:", help="an SQLite file; without one nothing is kept")
-    parser.add_argument("--token", default="hub-key:hub-secret", help="API key and secret of the hub's user, for a new database")
+    parser.add_argument(
+        "--token", default="hub-key:hub-secret", help="API key and secret of the hub's user, for a new database"
+    )
     parser.add_argument("--time-zone", default="America/New_York")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -30,7 +32,10 @@ def main() -> int:
             arguments.database, arguments.port, arguments.token, time_zone=arguments.time_zone, seed=arguments.seed
         )
     except OSError as error:
-        print(f"The ERPNext stand-in cannot listen on port {arguments.port}: {error.strerror}. Give it another --port.", file=sys.stderr)
+        print(
+            f"The ERPNext stand-in cannot listen on port {arguments.port}: {error.strerror}. Give it another --port.",
+            file=sys.stderr,
+        )
         return 1
     with standin:
         print(f"ERPNext stand-in: {standin.url}", flush=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import documents, selling, stock
-from .errors import FrappeError, invalid
-from .money import in_words, rounded
-from .site import Hook, Transaction
-from .store import Doc
+from infra.local.erpnext import documents, selling, stock
+from infra.local.erpnext.errors import FrappeError, invalid
+from infra.local.erpnext.money import in_words, rounded
+from infra.local.erpnext.site import Hook, Transaction
+from infra.local.erpnext.store import Doc
 
 # Sales Invoice
 
@@ -63,7 +63,14 @@ def submit_invoice(tx: Transaction, doc: Doc) -> None:
     for account, amount in income.items():
         book(tx, doc, account, credit=rounded(amount))
     total = doc["base_rounded_total"] or doc["base_grand_total"]
-    book(tx, doc, doc["debit_to"], debit=total, party=("Customer", doc["customer"]), against=("Sales Invoice", doc["name"]))
+    book(
+        tx,
+        doc,
+        doc["debit_to"],
+        debit=total,
+        party=("Customer", doc["customer"]),
+        against=("Sales Invoice", doc["name"]),
+    )
     _follow_up_orders(tx, doc, "sales_order")
 
 
@@ -72,7 +79,9 @@ def _check_fiscal_year(tx: Transaction, doc: Doc) -> None:
     for year in tx.store.all("Fiscal Year"):
         if year["year_start_date"] <= day <= year["year_end_date"] and not year["disabled"]:
             return
-    text = f"Date {day[5:7]}-{day[8:10]}-{day[:4]} is not in any active Fiscal Year for <strong>{doc['company']}</strong>"
+    text = (
+        f"Date {day[5:7]}-{day[8:10]}-{day[:4]} is not in any active Fiscal Year for <strong>{doc['company']}</strong>"
+    )
     raise FrappeError("FiscalYearError", text, [{"message": text, "title": "Message"}], from_erpnext=True)
 
 
@@ -91,7 +100,9 @@ def cancel_invoice(tx: Transaction, doc: Doc) -> None:
         tx.say(f"Payment Entries {', '.join(unlinked)} are un-linked")
     unbook(tx, doc)
     doc.update(status="Cancelled", outstanding_amount=0.0)
-    documents.set_directly(tx, doc["doctype"], doc["name"], {"status": "Cancelled", "outstanding_amount": 0.0}, touch=False)
+    documents.set_directly(
+        tx, doc["doctype"], doc["name"], {"status": "Cancelled", "outstanding_amount": 0.0}, touch=False
+    )
     _follow_up_orders(tx, doc, "sales_order")
 
 
@@ -116,7 +127,9 @@ def book(
     """One GL Entry, in company currency."""
     values: Doc = {"doctype": "GL Entry", "posting_date": doc["posting_date"], "account": account}
     values.update(debit=debit, credit=credit, debit_in_account_currency=debit, credit_in_account_currency=credit)
-    values.update(voucher_type=doc["doctype"], voucher_no=doc["name"], company=doc["company"], fiscal_year=doc["posting_date"][:4])
+    values.update(
+        voucher_type=doc["doctype"], voucher_no=doc["name"], company=doc["company"], fiscal_year=doc["posting_date"][:4]
+    )
     if party:
         values.update(party_type=party[0], party=party[1])
     if against:
@@ -126,7 +139,9 @@ def book(
 
 def unbook(tx: Transaction, doc: Doc) -> None:
     """Cancel a voucher's GL Entries and book their opposites."""
-    entries = [each for each in tx.store.all("GL Entry") if each["voucher_no"] == doc["name"] and not each["is_cancelled"]]
+    entries = [
+        each for each in tx.store.all("GL Entry") if each["voucher_no"] == doc["name"] and not each["is_cancelled"]
+    ]
     for entry in entries:
         documents.set_directly(tx, "GL Entry", entry["name"], {"is_cancelled": 1})
         book(tx, doc, entry["account"], debit=entry["credit"], credit=entry["debit"])
@@ -142,13 +157,21 @@ def payment_for(tx: Transaction, doctype: str, name: str) -> Doc:
     """The template of a Payment Entry against an invoice or order (erpnext's get_payment_entry)."""
     source = documents.load(tx, doctype, name)
     company = selling.company_of(tx, source)
-    owed = source["outstanding_amount"] if doctype == "Sales Invoice" else (source["rounded_total"] or source["grand_total"])
+    owed = (
+        source["outstanding_amount"]
+        if doctype == "Sales Invoice"
+        else (source["rounded_total"] or source["grand_total"])
+    )
     meta = tx.meta("Payment Entry")
     doc: Doc = {each.name: each.default for each in meta.columns}
     today, currency = tx.today(), company["default_currency"]
     doc.update(doctype="Payment Entry", owner=tx.user, docstatus=0, idx=0, payment_type="Receive", posting_date=today)
-    doc.update(company=company["name"], party_type="Customer", party=source["customer"], party_name=source["customer_name"])
-    doc.update(paid_from=company["default_receivable_account"], paid_to=company["default_bank_account"], reference_date=today)
+    doc.update(
+        company=company["name"], party_type="Customer", party=source["customer"], party_name=source["customer_name"]
+    )
+    doc.update(
+        paid_from=company["default_receivable_account"], paid_to=company["default_bank_account"], reference_date=today
+    )
     doc.update(paid_from_account_type="Receivable", paid_to_account_type="Bank")
     doc.update(paid_from_account_currency=currency, paid_to_account_currency=currency)
     doc.update(source_exchange_rate=1.0, target_exchange_rate=1.0)
@@ -156,7 +179,9 @@ def payment_for(tx: Transaction, doctype: str, name: str) -> Doc:
         doc[field] = owed
     doc.update(total_allocated_amount=owed, base_total_allocated_amount=owed)
     row: Doc = {each.name: each.default for each in tx.meta("Payment Entry Reference").columns}
-    row.update(doctype="Payment Entry Reference", parentfield="references", parenttype="Payment Entry", docstatus=0, idx=1)
+    row.update(
+        doctype="Payment Entry Reference", parentfield="references", parenttype="Payment Entry", docstatus=0, idx=1
+    )
     row.update(modified=tx.stamp(), modified_by=tx.user, reference_doctype=doctype, reference_name=source["name"])
     row.update(due_date=source.get("due_date"), total_amount=source["rounded_total"] or source["grand_total"])
     row.update(outstanding_amount=owed, allocated_amount=owed, exchange_rate=1.0, account=doc["paid_from"], __islocal=1)
@@ -174,9 +199,9 @@ def validate_payment(tx: Transaction, doc: Doc) -> None:
         doc[f"{side}_account_currency"] = account.get("account_currency") or currency
     doc["source_exchange_rate"] = doc["source_exchange_rate"] or 1.0
     doc["target_exchange_rate"] = doc["target_exchange_rate"] or 1.0
-    if "Bank" in (doc["paid_from_account_type"], doc["paid_to_account_type"]):
-        if not doc.get("reference_no") or not doc.get("reference_date"):
-            raise invalid("Reference No and Reference Date is mandatory for Bank transaction")
+    through_bank = "Bank" in (doc["paid_from_account_type"], doc["paid_to_account_type"])
+    if through_bank and not (doc.get("reference_no") and doc.get("reference_date")):
+        raise invalid("Reference No and Reference Date is mandatory for Bank transaction")
     party = tx.store.peek(doc["party_type"], doc["party"]) if doc.get("party_type") and doc.get("party") else None
     doc["party_name"] = doc["title"] = (party or {}).get("customer_name") or doc.get("party")
     allocated = 0.0
@@ -198,7 +223,7 @@ def validate_payment(tx: Transaction, doc: Doc) -> None:
 
 def _check_reference(tx: Transaction, doc: Doc, row: Doc) -> float:
     reference = documents.load(tx, row["reference_doctype"], row["reference_name"])
-    owed = reference.get("outstanding_amount", reference.get("grand_total", 0.0))
+    owed = float(reference.get("outstanding_amount", reference.get("grand_total")) or 0.0)
     if reference["doctype"] == "Sales Invoice":
         if reference["docstatus"] != 1:
             raise invalid(f"Sales Invoice {reference['name']} must be submitted")
@@ -219,9 +244,11 @@ def _remarks(doc: Doc, currency: str) -> str:
     lines = [f"Amount {currency} {doc['paid_amount']} {verb} {link} {doc['party']}"]
     if doc.get("reference_no"):
         lines.append(f"Transaction reference no {doc['reference_no']} dated {doc['reference_date']}")
-    for row in doc["references"]:
-        if row["allocated_amount"]:
-            lines.append(f"Amount {currency} {row['allocated_amount']} against {row['reference_doctype']} {row['reference_name']}")
+    lines += [
+        f"Amount {currency} {row['allocated_amount']} against {row['reference_doctype']} {row['reference_name']}"
+        for row in doc["references"]
+        if row["allocated_amount"]
+    ]
     return "\n".join(lines)
 
 

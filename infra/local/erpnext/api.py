@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import documents, lists, methods
-from .errors import FrappeError, envelope_v1, envelope_v2, no_such_route, server_messages
-from .faults import Faults
-from .methods import Call
-from .requests import Answer, Request, html_answer, json_answer
-from .site import Site, Transaction
+from infra.local.erpnext import documents, lists, methods
+from infra.local.erpnext.errors import FrappeError, envelope_v1, envelope_v2, no_such_route, server_messages
+from infra.local.erpnext.faults import Faults
+from infra.local.erpnext.methods import Call
+from infra.local.erpnext.requests import Answer, Request, html_answer, json_answer
+from infra.local.erpnext.site import Site, Transaction
 
 
 def respond(tx: Transaction, request: Request, faults: Faults) -> Answer:
@@ -20,7 +20,9 @@ def respond(tx: Transaction, request: Request, faults: Faults) -> Answer:
         version = segments[1]
         segments = ["api", *segments[2:]]
     if len(segments) >= 3 and segments[:2] == ["api", "method"]:
-        return _wrapped(tx, "message" if version == "v1" else "data", methods.run("/".join(segments[2:]), Call(tx, request, faults)))
+        return _wrapped(
+            tx, "message" if version == "v1" else "data", methods.run("/".join(segments[2:]), Call(tx, request, faults))
+        )
     if version == "v1" and len(segments) >= 3 and segments[:2] == ["api", "resource"]:
         return _resource(tx, request, segments[2], "/".join(segments[3:]))
     if version == "v2" and len(segments) >= 3 and segments[:2] == ["api", "document"]:
@@ -42,7 +44,9 @@ def _list(tx: Transaction, request: Request, doctype: str) -> Any:
         value = request.form.get(name)
         if value and not isinstance(value, str):
             # Recorded for GET with a JSON body.
-            raise FrappeError("TypeError", f"the JSON object must be str, bytes or bytearray, not {type(value).__name__}")
+            raise FrappeError(
+                "TypeError", f"the JSON object must be str, bytes or bytearray, not {type(value).__name__}"
+            )
     return methods.find(tx, doctype, methods.query_of(request.form))
 
 
@@ -112,7 +116,9 @@ def _doctype(tx: Transaction, doctype: str, what: str) -> Answer:
         for idx, each in enumerate(meta.fields, 1)
     ]
     values = {"doctype": "DocType", "name": doctype, "docstatus": 0, "issingle": int(meta.naming == "single")}
-    values.update(istable=int(meta.child), is_submittable=int(meta.submittable), title_field=meta.title or None, fields=rows)
+    values.update(
+        istable=int(meta.child), is_submittable=int(meta.submittable), title_field=meta.title or None, fields=rows
+    )
     return json_answer(200, {"data": values})
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .errors import thrown
-from .site import Hook, Transaction
-from .store import Doc, collated
+from infra.local.erpnext.errors import thrown
+from infra.local.erpnext.site import Hook, Transaction
+from infra.local.erpnext.store import Doc, collated
 
 
 def validate_custom_field(tx: Transaction, doc: Doc) -> None:
@@ -14,7 +14,8 @@ def validate_custom_field(tx: Transaction, doc: Doc) -> None:
     if doc.get("__islocal"):
         if doc["fieldname"] in meta.by_name:
             raise thrown(
-                "ValidationError", f"A field with the name <strong>{doc['fieldname']}</strong> already exists in {doc['dt']}"
+                "ValidationError",
+                f"A field with the name <strong>{doc['fieldname']}</strong> already exists in {doc['dt']}",
             )
         positions = [i for i, each in enumerate(meta.fields, 1) if each.name == doc.get("insert_after")]
         doc["idx"] = positions[0] + 1 if positions else len(meta.fields)
@@ -24,7 +25,7 @@ def validate_custom_field(tx: Transaction, doc: Doc) -> None:
         )
 
 
-def name_custom_field(tx: Transaction, doc: Doc) -> None:
+def name_custom_field(_tx: Transaction, doc: Doc) -> None:
     if not doc.get("fieldname"):
         if not doc.get("label"):
             raise thrown("ValidationError", "Label is mandatory")

@@ -96,7 +96,7 @@ def _fields(text: str) -> tuple[Field, ...]:
         base = next((known for known in ("Small Text", "Long Text", "Dynamic Link") if kind.startswith(known)), None)
         type_name, _, options = (base, "", kind[len(base) :].strip()) if base else kind.partition(" ")
         values: dict[str, Any] = {flag: True for flag in flags if "=" not in flag}
-        values.update(flag.split("=", 1) for flag in flags if "=" in flag)
+        values.update((flag.split("=", 1)[0], flag.split("=", 1)[1]) for flag in flags if "=" in flag)
         values["length"] = int(values.get("length", 0))
         if type_name in NUMBERS:
             values["default"] = type(NUMBERS[type_name])(values.get("default", NUMBERS[type_name]))
@@ -106,7 +106,9 @@ def _fields(text: str) -> tuple[Field, ...]:
     return tuple(found)
 
 
-def _doctype(name: str, naming: str, text: str, *, submittable: bool = False, child: bool = False, title: str = "") -> DocType:
+def _doctype(
+    name: str, naming: str, text: str, *, submittable: bool = False, child: bool = False, title: str = ""
+) -> DocType:
     return DocType(name, naming, _fields(text), submittable, child, title)
 
 
@@ -418,8 +420,8 @@ payment_amount, outstanding, paid_amount, discounted_amount: Currency
 base_payment_amount, base_outstanding, base_paid_amount: Currency
 """
 
-SALES_INVOICE = f"""
-title: Data; default={{customer_name}}
+SALES_INVOICE = """
+title: Data; default={customer_name}
 naming_series: Select ACC-SINV-.YYYY.-; default=ACC-SINV-.YYYY.-; reqd
 customer: Link Customer; reqd
 customer_name: Data
@@ -970,22 +972,56 @@ def _standard() -> Iterable[DocType]:
     yield _doctype("Item", "field:item_code", ITEM, title="item_name")
     yield _doctype("Item Default", "hash", "company: Link Company\ndefault_warehouse: Link Warehouse", child=True)
     yield _doctype("UOM Conversion Detail", "hash", "uom: Link UOM\nconversion_factor: Float", child=True)
-    yield _doctype("UOM", "field:uom_name", "uom_name: Data; reqd; unique\nmust_be_whole_number: Check\nenabled: Check; default=1")
-    yield _doctype("Currency", "field:currency_name", "currency_name: Data; reqd; unique\nenabled: Check\nfraction: Data\nfraction_units: Int\nsmallest_currency_fraction_value: Currency\nsymbol: Data")
-    yield _doctype("Currency Exchange", "hash", "date: Date; reqd\nfrom_currency, to_currency: Link Currency; reqd\nexchange_rate: Float; reqd\nfor_buying, for_selling: Check; default=1")
-    yield _doctype("Price List", "field:price_list_name", "price_list_name: Data; reqd; unique\ncurrency: Link Currency; reqd\nenabled: Check; default=1\nbuying, selling: Check")
-    yield _doctype("Item Price", "hash", "item_code: Link Item; reqd\nuom: Link UOM\nitem_name: Data\nprice_list: Link Price List; reqd\nbuying: Check\nselling: Check; default=1\ncurrency: Link Currency\nprice_list_rate: Currency; reqd\nvalid_from: Date")
+    yield _doctype(
+        "UOM", "field:uom_name", "uom_name: Data; reqd; unique\nmust_be_whole_number: Check\nenabled: Check; default=1"
+    )
+    yield _doctype(
+        "Currency",
+        "field:currency_name",
+        "currency_name: Data; reqd; unique\nenabled: Check\nfraction: Data\nfraction_units: Int\nsmallest_currency_fraction_value: Currency\nsymbol: Data",
+    )
+    yield _doctype(
+        "Currency Exchange",
+        "hash",
+        "date: Date; reqd\nfrom_currency, to_currency: Link Currency; reqd\nexchange_rate: Float; reqd\nfor_buying, for_selling: Check; default=1",
+    )
+    yield _doctype(
+        "Price List",
+        "field:price_list_name",
+        "price_list_name: Data; reqd; unique\ncurrency: Link Currency; reqd\nenabled: Check; default=1\nbuying, selling: Check",
+    )
+    yield _doctype(
+        "Item Price",
+        "hash",
+        "item_code: Link Item; reqd\nuom: Link UOM\nitem_name: Data\nprice_list: Link Price List; reqd\nbuying: Check\nselling: Check; default=1\ncurrency: Link Currency\nprice_list_rate: Currency; reqd\nvalid_from: Date",
+    )
     yield _doctype("Country", "field:country_name", "country_name: Data; reqd; unique\ncode: Data")
     yield _doctype("Language", "field:language_code", "language_code: Data; reqd; unique\nlanguage_name: Data")
     yield _doctype("Gender", "field:gender", "gender: Data; reqd; unique")
     yield _doctype("Salutation", "field:salutation", "salutation: Data; reqd; unique")
-    yield _doctype("Mode of Payment", "field:mode_of_payment", "mode_of_payment: Data; reqd; unique\nenabled: Check; default=1\ntype: Data")
+    yield _doctype(
+        "Mode of Payment",
+        "field:mode_of_payment",
+        "mode_of_payment: Data; reqd; unique\nenabled: Check; default=1\ntype: Data",
+    )
     yield _doctype("Tax Category", "field:title", "title: Data; reqd; unique\ndisabled: Check")
     yield _doctype("Company", "field:company_name", COMPANY)
     yield _doctype("Account", "abbr:account_name", ACCOUNT)
-    yield _doctype("Warehouse", "abbr:warehouse_name", "warehouse_name: Data; reqd\nis_group: Check\nparent_warehouse: Link Warehouse\ncompany: Link Company; reqd\naccount: Link Account\ndisabled: Check")
-    yield _doctype("Cost Center", "abbr:cost_center_name", "cost_center_name: Data; reqd\nparent_cost_center: Link Cost Center\ncompany: Link Company; reqd\nis_group, disabled: Check")
-    yield _doctype("Fiscal Year", "field:year", "year: Data; reqd; unique\nyear_start_date, year_end_date: Date; reqd\ndisabled: Check")
+    yield _doctype(
+        "Warehouse",
+        "abbr:warehouse_name",
+        "warehouse_name: Data; reqd\nis_group: Check\nparent_warehouse: Link Warehouse\ncompany: Link Company; reqd\naccount: Link Account\ndisabled: Check",
+    )
+    yield _doctype(
+        "Cost Center",
+        "abbr:cost_center_name",
+        "cost_center_name: Data; reqd\nparent_cost_center: Link Cost Center\ncompany: Link Company; reqd\nis_group, disabled: Check",
+    )
+    yield _doctype(
+        "Fiscal Year",
+        "field:year",
+        "year: Data; reqd; unique\nyear_start_date, year_end_date: Date; reqd\ndisabled: Check",
+    )
     yield _doctype("Sales Order", "series:SAL-ORD-.YYYY.-", SALES_ORDER, submittable=True, title="title")
     yield _doctype("Sales Order Item", "hash", SALES_ORDER_ITEM, child=True)
     yield _doctype("Sales Taxes and Charges", "hash", TAXES_AND_CHARGES, child=True)
@@ -1000,28 +1036,65 @@ def _standard() -> Iterable[DocType]:
     yield _doctype("Stock Entry", "series:MAT-STE-.YYYY.-", STOCK_ENTRY, submittable=True)
     yield _doctype("Stock Entry Detail", "hash", STOCK_ENTRY_DETAIL, child=True)
     yield _doctype("Bin", "hash", BIN)
-    yield _doctype("ToDo", "hash", "status: Select Open|Closed|Cancelled; default=Open\npriority: Select High|Medium|Low; default=Medium\ncolor: Data\ndate: Date; default=today\nallocated_to: Link User\ndescription: Text Editor; reqd\nreference_type: Link DocType\nreference_name: Dynamic Link reference_type")
-    yield _doctype("Comment", "hash", "comment_type: Data; default=Comment\nreference_doctype: Link DocType\nreference_name: Dynamic Link reference_doctype\ncontent: HTML Editor")
+    yield _doctype(
+        "ToDo",
+        "hash",
+        "status: Select Open|Closed|Cancelled; default=Open\npriority: Select High|Medium|Low; default=Medium\ncolor: Data\ndate: Date; default=today\nallocated_to: Link User\ndescription: Text Editor; reqd\nreference_type: Link DocType\nreference_name: Dynamic Link reference_type",
+    )
+    yield _doctype(
+        "Comment",
+        "hash",
+        "comment_type: Data; default=Comment\nreference_doctype: Link DocType\nreference_name: Dynamic Link reference_doctype\ncontent: HTML Editor",
+    )
     yield _doctype("Custom Field", "custom_field", CUSTOM_FIELD)
-    yield _doctype("Deleted Document", "hash", "deleted_name, deleted_doctype: Data\nrestored: Check\nnew_name: Data\ndata: Code")
+    yield _doctype(
+        "Deleted Document", "hash", "deleted_name, deleted_doctype: Data\nrestored: Check\nnew_name: Data\ndata: Code"
+    )
     yield _doctype("Webhook", "prompt", WEBHOOK)
     yield _doctype("Webhook Data", "hash", "fieldname, key: Data; reqd", child=True)
     yield _doctype("Webhook Header", "hash", "key: Data\nvalue: Small Text", child=True)
-    yield _doctype("Webhook Request Log", "hash", "webhook: Link Webhook\nreference_document: Data\nheaders, data: Code\nuser: Data\nurl: Data; length=500\nresponse: Code\nerror: Text")
+    yield _doctype(
+        "Webhook Request Log",
+        "hash",
+        "webhook: Link Webhook\nreference_document: Data\nheaders, data: Code\nuser: Data\nurl: Data; length=500\nresponse: Code\nerror: Text",
+    )
     yield _doctype("System Settings", "single", SYSTEM_SETTINGS)
-    yield _doctype("Selling Settings", "single", "cust_master_name: Data; default=Customer Name\nselling_price_list: Link Price List; default=Standard Selling\nallow_against_multiple_purchase_orders: Check")
+    yield _doctype(
+        "Selling Settings",
+        "single",
+        "cust_master_name: Data; default=Customer Name\nselling_price_list: Link Price List; default=Standard Selling\nallow_against_multiple_purchase_orders: Check",
+    )
     yield _doctype("Stock Settings", "single", "allow_negative_stock: Check")
     yield _doctype("File", "hash", FILE)
     yield _doctype("Address", "address", ADDRESS)
     yield _doctype("Contact", "contact", CONTACT)
     yield _doctype("Contact Email", "hash", "email_id: Data; reqd\nis_primary: Check", child=True)
-    yield _doctype("Contact Phone", "hash", "phone: Data; reqd\nis_primary_phone, is_primary_mobile_no: Check", child=True)
-    yield _doctype("Dynamic Link", "hash", "link_doctype: Link DocType; reqd\nlink_name: Dynamic Link link_doctype; reqd\nlink_title: Data", child=True)
-    yield _doctype("User", "field:email", "email: Data; reqd; unique\nfirst_name, last_name, full_name: Data\nenabled: Check; default=1\ntime_zone, api_key: Data\napi_secret, password: Password; hidden\nallowed_doctypes: Small Text")
+    yield _doctype(
+        "Contact Phone", "hash", "phone: Data; reqd\nis_primary_phone, is_primary_mobile_no: Check", child=True
+    )
+    yield _doctype(
+        "Dynamic Link",
+        "hash",
+        "link_doctype: Link DocType; reqd\nlink_name: Dynamic Link link_doctype; reqd\nlink_title: Data",
+        child=True,
+    )
+    yield _doctype(
+        "User",
+        "field:email",
+        "email: Data; reqd; unique\nfirst_name, last_name, full_name: Data\nenabled: Check; default=1\ntime_zone, api_key: Data\napi_secret, password: Password; hidden\nallowed_doctypes: Small Text",
+    )
     yield _doctype("OAuth Client", "hash", OAUTH_CLIENT)
     yield _doctype("OAuth Client Role", "hash", "role: Data", child=True)
-    yield _doctype("OAuth Bearer Token", "field:access_token", "client: Link OAuth Client\nuser: Link User\nscopes: Text\naccess_token: Data; unique\nrefresh_token: Data\nexpiration_time: Datetime\nexpires_in: Int\nstatus: Select Active|Revoked; default=Active")
-    yield _doctype("OAuth Authorization Code", "field:authorization_code", "client: Link OAuth Client\nuser: Link User\nscopes: Text\nauthorization_code: Data; unique\nredirect_uri_bound_to_authorization_code: Data\nvalidity: Select Valid|Invalid; default=Valid")
+    yield _doctype(
+        "OAuth Bearer Token",
+        "field:access_token",
+        "client: Link OAuth Client\nuser: Link User\nscopes: Text\naccess_token: Data; unique\nrefresh_token: Data\nexpiration_time: Datetime\nexpires_in: Int\nstatus: Select Active|Revoked; default=Active",
+    )
+    yield _doctype(
+        "OAuth Authorization Code",
+        "field:authorization_code",
+        "client: Link OAuth Client\nuser: Link User\nscopes: Text\nauthorization_code: Data; unique\nredirect_uri_bound_to_authorization_code: Data\nvalidity: Select Valid|Invalid; default=Valid",
+    )
     for name in PLAIN_CHILDREN:
         yield _doctype(name, "hash", "", child=True)
 

@@ -8,10 +8,10 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from .doctypes import CHILD_STANDARD, NUMBERS, STANDARD, DocType, Field
-from .errors import FrappeError, not_found, thrown
-from .site import Transaction
-from .store import Doc, collated, copied
+from infra.local.erpnext.doctypes import CHILD_STANDARD, NUMBERS, STANDARD, DocType, Field
+from infra.local.erpnext.errors import FrappeError, not_found, thrown
+from infra.local.erpnext.site import Transaction
+from infra.local.erpnext.store import Doc, collated, copied
 
 DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
 IGNORED_LINKS = {"Comment", "File", "Deleted Document", "Webhook Request Log", "GL Entry", "ToDo", "Webhook"}
@@ -42,7 +42,9 @@ def _shown(tx: Transaction, meta: DocType, doc: Doc, first: tuple[str, ...], las
     body["doctype"] = meta.name
     for table in meta.tables:
         child = tx.meta(table.options)
-        body[table.name] = [_shown(tx, child, row, STANDARD, CHILD_STANDARD, nulls) for row in doc.get(table.name) or []]
+        body[table.name] = [
+            _shown(tx, child, row, STANDARD, CHILD_STANDARD, nulls) for row in doc.get(table.name) or []
+        ]
     if "__unsaved" in doc:
         body["__unsaved"] = 1
     return body
@@ -171,7 +173,7 @@ def _check_links(tx: Transaction, meta: DocType, doc: Doc) -> None:
         raise thrown("CancelledLinkError", f"Cannot link cancelled document: {', '.join(cancelled)}")
 
 
-def _is_missing(each: Field, value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or value == "" or value == []
 
 
@@ -183,7 +185,7 @@ def _check_values(tx: Transaction, meta: DocType, doc: Doc) -> None:
     missing: list[tuple[str, str]] = []
     for row_meta, row, prefix in rows:
         for each in row_meta.fields:
-            if each.reqd and _is_missing(each, row.get(each.name)):
+            if each.reqd and _is_missing(row.get(each.name)):
                 where = f"{meta.name}: " if not prefix else f"{meta.name} {prefix}"
                 missing.append((each.name, f"Error: Value missing for {where}{each.label}"))
     if missing:
@@ -197,7 +199,9 @@ def _check_values(tx: Transaction, meta: DocType, doc: Doc) -> None:
             value = row.get(each.name)
             if each.type == "Select" and value and value not in each.choices:
                 choices = ", ".join(f'"{choice}"' for choice in each.choices if choice)
-                raise thrown("ValidationError", f'{prefix} {each.label} cannot be "{value}". It should be one of {choices}')
+                raise thrown(
+                    "ValidationError", f'{prefix} {each.label} cannot be "{value}". It should be one of {choices}'
+                )
     for row_meta, row, prefix in rows:
         for each in row_meta.columns:
             value = row.get(each.name)
@@ -345,7 +349,13 @@ def insert(tx: Transaction, values: Doc) -> Doc:
         raise FrappeError(
             "DuplicateEntryError",
             _integrity_error(doctype, doc["name"], doc["name"], "PRIMARY"),
-            [{"message": f"{doctype} <strong>{doc['name']}</strong> already exists", "title": "Duplicate Name", "indicator": "red"}],
+            [
+                {
+                    "message": f"{doctype} <strong>{doc['name']}</strong> already exists",
+                    "title": "Duplicate Name",
+                    "indicator": "red",
+                }
+            ],
         )
     _check_unique(tx, meta, doc)
     del doc["__islocal"]
@@ -390,7 +400,7 @@ def save(tx: Transaction, before: Doc, changes: Doc, *, expected: Any) -> Doc:
     """
     doctype = before["doctype"]
     meta = tx.meta(doctype)
-    doc = copied(before)
+    doc: Doc = copied(before)
     now = tx.stamp()
     for each in meta.columns:
         if each.name in changes and not (each.hidden and set(str(changes[each.name])) == {"*"}):
@@ -538,7 +548,9 @@ def _links_to(tx: Transaction, meta: DocType, doc: Doc, doctype: str, name: str)
             if each.type == "Dynamic Link" and doc.get(each.options) == doctype:
                 return True
     return any(
-        _links_to(tx, tx.meta(table.options), row, doctype, name) for table in meta.tables for row in doc.get(table.name, [])
+        _links_to(tx, tx.meta(table.options), row, doctype, name)
+        for table in meta.tables
+        for row in doc.get(table.name, [])
     )
 
 
@@ -589,9 +601,7 @@ def rename(tx: Transaction, doctype: str, old: str, new: str) -> str:
                 changed = copied(each)
                 _relink(tx, other, changed, doctype, old, new)
                 tx.store.put(other.name, changed["name"], changed)
-    tx.say(
-        f"Document renamed from <strong>{old}</strong> to <strong>{new}</strong>", indicator="green", alert=1
-    )
+    tx.say(f"Document renamed from <strong>{old}</strong> to <strong>{new}</strong>", indicator="green", alert=1)
     tx.happened("on_change", doc)
     return new
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from .errors import FrappeError, thrown
+from infra.local.erpnext.errors import FrappeError, thrown
 
 KINDS = {
     "slow": "wait `seconds` before the work begins",
@@ -59,7 +59,9 @@ class Fault:
     def from_json(cls, values: dict[str, Any]) -> Fault:
         unknown = set(values) - {each.name for each in fields(cls)}
         if unknown:
-            raise ValueError(f"unknown keys {', '.join(sorted(unknown))}; a fault has {', '.join(f.name for f in fields(cls))}")
+            raise ValueError(
+                f"unknown keys {', '.join(sorted(unknown))}; a fault has {', '.join(f.name for f in fields(cls))}"
+            )
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,12 +93,14 @@ class Faults:
         with self._lock:
             self.waiting.clear()
 
-    def take(self, method: str, path: str, doctype: str | None, document: str | None, *, inner: bool = False) -> list[Fault]:
+    def take(
+        self, method: str, path: str, doctype: str | None, document: str | None, *, inner: bool = False
+    ) -> list[Fault]:
         """The faults that hit this request; each is used up by one. `inner` asks for those of one document in a bulk."""
         hits: list[Fault] = []
         with self._lock:
             for fault in list(self.waiting):
-                if inner and fault.document is None or not fault.matches(method, path, doctype, document):
+                if (inner and fault.document is None) or not fault.matches(method, path, doctype, document):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1
@@ -112,7 +116,9 @@ class Faults:
 def error_of(fault: Fault) -> FrappeError | None:
     """What a fault makes ERPNext answer, for those that are answers of ERPNext's own."""
     if fault.kind == "deadlock":
-        return FrappeError("QueryDeadlockError", "(1213, 'Deadlock found when trying to get lock; try restarting transaction')")
+        return FrappeError(
+            "QueryDeadlockError", "(1213, 'Deadlock found when trying to get lock; try restarting transaction')"
+        )
     if fault.kind == "lock_timeout":
         return FrappeError("QueryTimeoutError", "(1205, 'Lock wait timeout exceeded; try restarting transaction')")
     if fault.kind == "rate_limit_exceeded":
@@ -140,7 +146,11 @@ class RateLimiter:
     """
 
     def __init__(
-        self, window_seconds: int, limit_seconds: float, now: Callable[[], datetime], charge_seconds: float | None = None
+        self,
+        window_seconds: int,
+        limit_seconds: float,
+        now: Callable[[], datetime],
+        charge_seconds: float | None = None,
     ) -> None:
         self.window_seconds = window_seconds
         self.limit = int(limit_seconds * 1_000_000)
@@ -173,5 +183,9 @@ class RateLimiter:
             reset = str(max(int(self._roll()), 0))
             left = max(self.limit - self._spent, 0)
             remaining = 0 if refused else round(left / 1_000_000) * 1_000_000
-        headers = [("X-RateLimit-Reset", reset), ("X-RateLimit-Limit", str(self.limit)), ("X-RateLimit-Remaining", str(remaining))]
+        headers = [
+            ("X-RateLimit-Reset", reset),
+            ("X-RateLimit-Limit", str(self.limit)),
+            ("X-RateLimit-Remaining", str(remaining)),
+        ]
         return [*headers, ("Retry-After", reset)] if refused else headers

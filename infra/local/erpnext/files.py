@@ -6,11 +6,11 @@ import hashlib
 from email.utils import format_datetime
 from typing import Any
 
-from . import documents
-from .errors import thrown
-from .methods import not_whitelisted
-from .requests import Answer, Request, json_answer
-from .site import Transaction
+from infra.local.erpnext import documents
+from infra.local.erpnext.errors import thrown
+from infra.local.erpnext.methods import not_whitelisted
+from infra.local.erpnext.requests import Answer, Request, json_answer
+from infra.local.erpnext.site import Transaction
 
 
 def respond(tx: Transaction, request: Request) -> Answer | None:
@@ -35,7 +35,9 @@ def _upload(tx: Transaction, request: Request) -> Any:
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if known is not None and known != content:
         stem, dot, ending = name.rpartition(".")
-        url = url.removesuffix(name) + (f"{stem or ending}{digest[-6:]}{dot}{ending}" if dot else f"{name}{digest[-6:]}")
+        url = url.removesuffix(name) + (
+            f"{stem or ending}{digest[-6:]}{dot}{ending}" if dot else f"{name}{digest[-6:]}"
+        )
     tx.store.put_content(url, content)
     values: dict[str, Any] = {"doctype": "File", "file_name": name, "is_private": int(private), "file_url": url}
     values.update(file_type=name.rpartition(".")[2].upper(), file_size=len(content), content_hash=digest, folder="Home")

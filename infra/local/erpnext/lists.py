@@ -1,6 +1,6 @@
 """How ERPNext finds documents: fields, filters, order and pages, compared as MariaDB compares.
 
-Without `order_by` the recorded lists came oldest `modified` first, so that is what is imitated; pass one always.
+Without `order_by` a list comes in MariaDB's own order; what was recorded of it is imitated, but always pass one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .doctypes import CHILD_STANDARD, NUMBERS, STANDARD, DocType
-from .errors import FrappeError, thrown
-from .site import Transaction
-from .store import Doc, collated
+from infra.local.erpnext.doctypes import CHILD_STANDARD, NUMBERS, STANDARD, DocType
+from infra.local.erpnext.errors import FrappeError, thrown
+from infra.local.erpnext.site import Transaction
+from infra.local.erpnext.store import Doc, collated
 
 Row = tuple[Doc, dict[str, Doc]]
 """A document and, by table field, the child row that is joined to it."""
@@ -104,7 +104,8 @@ def find(tx: Transaction, doctype: str, query: Query) -> list[Doc]:
         else:
             columns.append(column(tx, meta, text))
     rows = matching(tx, meta, query, columns)
-    rows = ordered(tx, meta, rows, query.order_by)
+    # Without order_by it is MariaDB's own: recorded by `modified`, and by name when a child table is joined.
+    rows = ordered(tx, meta, rows, query.order_by or ("name asc" if any(row[1] for row in rows) else "modified asc, name asc"))
     end = query.start + query.length if query.length else None
     return [{each.alias: each.value(row) for each in columns} for row in rows[query.start : end]]
 
@@ -180,7 +181,7 @@ def condition(tx: Transaction, meta: DocType, entry: Any) -> Condition:
 
 def comparable(kind: str, value: Any) -> Any:
     """A value as MariaDB compares a column of this type; null counts as empty, as Frappe's ifnull makes it."""
-    if kind in NUMBERS or isinstance(value, (int, float)) and kind in NUMBERS:
+    if kind in NUMBERS or (isinstance(value, (int, float)) and kind in NUMBERS):
         try:
             return float(value or 0)
         except (TypeError, ValueError):
@@ -211,7 +212,9 @@ def test_of(each: Column, operator: str, value: Any) -> Callable[[Any], bool]:
             "".join({"%": ".*", "_": "."}.get(part, re.escape(part)) for part in collated(f"{value}|")[:-1]), re.S
         )
         like = operator == "like"
-        return lambda found: (pattern.fullmatch(collated(f"{'' if found is None else found}|")[:-1]) is not None) is like
+        return lambda found: (
+            (pattern.fullmatch(collated(f"{'' if found is None else found}|")[:-1]) is not None) is like
+        )
     if operator in (">", "<", ">=", "<="):
         bound = comparable(kind, value)
         compare: Callable[[Any], bool] = {
@@ -224,17 +227,23 @@ def test_of(each: Column, operator: str, value: Any) -> Callable[[Any], bool]:
     if operator == "between":
         low, high = as_values(value)[:2]
         if kind == "Datetime":
-            low, high = (f"{low} 00:00:00" if len(str(low)) == 10 else low), (f"{high} 23:59:59.999999" if len(str(high)) == 10 else high)
+            low, high = (
+                (f"{low} 00:00:00" if len(str(low)) == 10 else low),
+                (f"{high} 23:59:59.999999" if len(str(high)) == 10 else high),
+            )
         least, most = comparable(kind, low), comparable(kind, high)
         return lambda found: found is not None and least <= comparable(kind, found) <= most
     if operator == "is":
         wanted_set = str(value).lower() == "set"
         return lambda found: (found not in (None, "")) is wanted_set
-    raise thrown("ValidationError", f"Operator must be one of =, !=, >, <, >=, <=, like, not like, in, not in, is, between: {operator}")
+    raise thrown(
+        "ValidationError",
+        f"Operator must be one of =, !=, >, <, >=, <=, like, not like, in, not in, is, between: {operator}",
+    )
 
 
-def ordered(tx: Transaction, meta: DocType, rows: list[Row], order_by: str | None) -> list[Row]:
-    for part in reversed((order_by or "modified asc, name asc").split(",")):
+def ordered(tx: Transaction, meta: DocType, rows: list[Row], order_by: str) -> list[Row]:
+    for part in reversed(order_by.split(",")):
         name, _, direction = part.strip().partition(" ")
         if direction.strip().lower() not in ("", "asc", "desc"):
             raise thrown("ValidationError", f"Illegal SQL Query: {order_by}")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import documents, lists
-from .errors import FrappeError, no_permission, not_found, thrown
-from .faults import Faults, error_of, rate_limit_exceeded
-from .requests import Request
-from .site import Transaction
-from .store import Doc
+from infra.local.erpnext import documents, lists
+from infra.local.erpnext.errors import FrappeError, no_permission, not_found, thrown
+from infra.local.erpnext.faults import Faults, error_of, rate_limit_exceeded
+from infra.local.erpnext.requests import Request
+from infra.local.erpnext.site import Transaction
+from infra.local.erpnext.store import Doc
 
 
 @dataclass
@@ -221,12 +221,17 @@ def reset_password(call: Call) -> Any:
     with_limit = [each for each in call.tx.store.all("Comment") if each["comment_type"] == "reset_password"]
     if len(with_limit) >= 3:
         raise rate_limit_exceeded()
-    documents.insert(call.tx, {"doctype": "Comment", "comment_type": "reset_password", "content": call.argument("user")})
+    documents.insert(
+        call.tx, {"doctype": "Comment", "comment_type": "reset_password", "content": call.argument("user")}
+    )
     return "not found"
 
 
 def add_comment(call: Call) -> Doc:
-    values = {"reference_doctype": call.required("reference_doctype"), "reference_name": call.required("reference_name")}
+    values = {
+        "reference_doctype": call.required("reference_doctype"),
+        "reference_name": call.required("reference_name"),
+    }
     doc = documents.insert(call.tx, {"doctype": "Comment", "content": call.required("content"), **values})
     return documents.shown(call.tx, doc, nulls=True)
 
@@ -257,7 +262,7 @@ METHODS: dict[str, Method] = {
     "frappe.desk.form.utils.add_comment": add_comment,
     "frappe.desk.doctype.tag.tag.add_tag": add_tag,
     "erpnext.stock.utils.get_latest_stock_qty": get_latest_stock_qty,
-    "ping": lambda call: "pong",
+    "ping": lambda _: "pong",
 }
 
 OPEN_TO_GUESTS = {"ping", "frappe.client.get_time_zone", "frappe.core.doctype.user.user.reset_password"}
@@ -274,7 +279,11 @@ def not_whitelisted(name: str) -> FrappeError:
 def unknown(name: str) -> FrappeError:
     """417, not 404, as recorded."""
     app = name.partition(".")[0]
-    first = f"App {app} is not installed" if app not in ("frappe", "erpnext") else f"module has no attribute '{name.rpartition('.')[2]}'"
+    first = (
+        f"App {app} is not installed"
+        if app not in ("frappe", "erpnext")
+        else f"module has no attribute '{name.rpartition('.')[2]}'"
+    )
     text = f"Failed to get method for command {name} with {first}"
     error = thrown("ValidationError", text)
     if app not in ("frappe", "erpnext"):
@@ -298,6 +307,10 @@ def run_document_method(tx: Transaction, doctype: str, name: str, method: str) -
     if tx.store.peek(doctype, name) is None:
         raise not_found(doctype, name)
     if method not in ("submit", "cancel", "save"):
-        raise thrown("PermissionError", f"Function <strong>{html.escape(method)}</strong> is not whitelisted.", title="Method Not Allowed")
+        raise thrown(
+            "PermissionError",
+            f"Function <strong>{html.escape(method)}</strong> is not whitelisted.",
+            title="Method Not Allowed",
+        )
     changes = {"submit": {"docstatus": 1}, "cancel": {"docstatus": 2}, "save": {}}[method]
     return documents.update(tx, doctype, name, changes)

@@ -13,7 +13,7 @@ import math
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from .errors import invalid
+from infra.local.erpnext.errors import invalid
 
 Doc = dict[str, Any]
 
@@ -26,8 +26,8 @@ def rounded(value: Any, places: int = MONEY) -> float:
     number = float(value or 0)
     if number == 0 or not math.isfinite(number):
         return 0.0
-    scaled = Decimal(repr(round(number * 10**places, 12)))
-    return float(scaled.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)) / 10**places
+    scaled: Decimal = Decimal(repr(round(number * 10**places, 12)))
+    return float(scaled.quantize(Decimal(1), rounding=ROUND_HALF_EVEN) / 10**places)
 
 
 def into_company_currency(doc: Doc, target: Doc, fields: tuple[str, ...]) -> None:
@@ -93,7 +93,9 @@ class _Calculation:
         row = f"Row {tax['idx']}"
         if tax["charge_type"] in ("On Previous Row Amount", "On Previous Row Total"):
             if tax["idx"] == 1:
-                raise invalid("Cannot select charge type as 'On Previous Row Amount' or 'On Previous Row Total' for first row")
+                raise invalid(
+                    "Cannot select charge type as 'On Previous Row Amount' or 'On Previous Row Total' for first row"
+                )
             if not tax.get("row_id"):
                 raise invalid(f"Please specify a valid Row ID for row {tax['idx']} in table {row}")
         if tax.get("included_in_print_rate"):
@@ -163,7 +165,9 @@ class _Calculation:
             doc["total_taxes_and_charges"] = 0.0
         into_company_currency(doc, doc, ("total_taxes_and_charges",))
         doc["base_grand_total"] = (
-            rounded(doc["grand_total"] * doc["conversion_rate"]) if doc["total_taxes_and_charges"] else doc["base_net_total"]
+            rounded(doc["grand_total"] * doc["conversion_rate"])
+            if doc["total_taxes_and_charges"]
+            else doc["base_net_total"]
         )
         if doc["disable_rounded_total"]:
             doc["rounded_total"] = doc["base_rounded_total"] = 0.0
@@ -215,11 +219,29 @@ class _Calculation:
         return rounded(self.doc["grand_total"] - sum(fixed.values()))
 
 
-ONES = (
-    "Zero One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen Seventeen "
-    "Eighteen Nineteen"
-).split()
-TENS = "_ _ Twenty Thirty Forty Fifty Sixty Seventy Eighty Ninety".split()
+ONES = [
+    "Zero",
+    "One",
+    "Two",
+    "Three",
+    "Four",
+    "Five",
+    "Six",
+    "Seven",
+    "Eight",
+    "Nine",
+    "Ten",
+    "Eleven",
+    "Twelve",
+    "Thirteen",
+    "Fourteen",
+    "Fifteen",
+    "Sixteen",
+    "Seventeen",
+    "Eighteen",
+    "Nineteen",
+]
+TENS = ["_", "_", "Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety"]
 SCALES = ((10**9, "Billion"), (10**6, "Million"), (10**3, "Thousand"))
 
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from . import documents
-from .errors import FrappeError, no_permission
-from .requests import Answer, Request, json_answer
-from .sessions import Sessions, bearer_token
-from .site import Hook, Transaction
-from .store import Doc
+from infra.local.erpnext import documents
+from infra.local.erpnext.errors import FrappeError, no_permission
+from infra.local.erpnext.requests import Answer, Request, json_answer
+from infra.local.erpnext.sessions import Sessions, bearer_token
+from infra.local.erpnext.site import Hook, Transaction
+from infra.local.erpnext.store import Doc
 
 ACCESS_SECONDS = 3600
 PREFIX = "/api/method/frappe.integrations.oauth2."
@@ -33,7 +33,10 @@ def respond(tx: Transaction, request: Request, sessions: Sessions) -> Answer | N
         return _login(tx, request, sessions)
     if path == "/.well-known/openid-configuration":
         headers = [("X-Page-Name", ".well-known/openid-configuration"), ("X-From-Cache", "False")]
-        headers += [("Location", PREFIX + "openid_configuration"), ("Cache-Control", "no-store, no-cache, must-revalidate")]
+        headers += [
+            ("Location", PREFIX + "openid_configuration"),
+            ("Cache-Control", "no-store, no-cache, must-revalidate"),
+        ]
         return Answer(301, b"", "text/html; charset=utf-8", headers)
     if not path.startswith(PREFIX):
         return None
@@ -58,7 +61,9 @@ def respond(tx: Transaction, request: Request, sessions: Sessions) -> Answer | N
 def _login(tx: Transaction, request: Request, sessions: Sessions) -> Answer:
     user = tx.store.peek("User", request.form["usr"])
     if user is None or not user["password"] or user["password"] != request.form.get("pwd") or not user["enabled"]:
-        raise FrappeError("AuthenticationError", messages=[{"message": "Invalid login credentials", "title": "Message"}])
+        raise FrappeError(
+            "AuthenticationError", messages=[{"message": "Invalid login credentials", "title": "Message"}]
+        )
     answer = json_answer(200, {"message": "Logged In", "home_page": "/app/home", "full_name": user["full_name"]})
     answer.session = (sessions.open(user["name"]), user["full_name"])
     return answer
@@ -134,7 +139,12 @@ def _get_token(tx: Transaction, form: dict[str, Any]) -> Answer:
 def _tokens(tx: Transaction, client: Doc, user: str, scopes: str, *, with_id: bool) -> Doc:
     access, refresh = tx.random_name(30), tx.random_name(30)
     expires = tx.site.clock.now() + timedelta(seconds=ACCESS_SECONDS)
-    values = {"doctype": "OAuth Bearer Token", "access_token": access, "refresh_token": refresh, "client": client["name"]}
+    values = {
+        "doctype": "OAuth Bearer Token",
+        "access_token": access,
+        "refresh_token": refresh,
+        "client": client["name"],
+    }
     values.update(user=user, scopes=scopes, expires_in=ACCESS_SECONDS, expiration_time=tx.site.clock.stamp(expires))
     documents.insert(tx, values)
     body: Doc = {"access_token": access, "expires_in": ACCESS_SECONDS, "token_type": "Bearer", "scope": scopes}
@@ -161,7 +171,12 @@ def _id_token(tx: Transaction, client: Doc, user: str, access_token: str) -> str
 def profile(tx: Transaction, name: str) -> Doc:
     user = tx.store.peek("User", name) or {}
     subject = hashlib.sha256(name.encode()).hexdigest()[:39]
-    values: Doc = {"sub": subject, "name": user.get("full_name"), "given_name": user.get("first_name"), "family_name": None}
+    values: Doc = {
+        "sub": subject,
+        "name": user.get("full_name"),
+        "given_name": user.get("first_name"),
+        "family_name": None,
+    }
     return {**values, "email": name, "picture": None, "roles": ROLES, "iss": tx.site.url}
 
 
@@ -174,7 +189,13 @@ def _introspect(tx: Transaction, form: dict[str, Any]) -> Doc:
     local = now.astimezone(tx.site.clock.zone)
     offset = local.utcoffset() or timedelta()
     expires = int((now + timedelta(seconds=ACCESS_SECONDS) + offset).timestamp())
-    values: Doc = {"client_id": token["client"], "trusted_client": 1, "active": True, "exp": expires, "scope": token["scopes"]}
+    values: Doc = {
+        "client_id": token["client"],
+        "trusted_client": 1,
+        "active": True,
+        "exp": expires,
+        "scope": token["scopes"],
+    }
     return {**values, **profile(tx, token["user"])}
 
 
@@ -186,8 +207,16 @@ def _revoke(tx: Transaction, form: dict[str, Any]) -> Answer:
 
 
 def _configuration(tx: Transaction) -> Doc:
-    endpoints = {"authorization": "authorize", "token": "get_token", "userinfo": "openid_profile", "revocation": "revoke_token"}
-    values: Doc = {"issuer": tx.site.url, **{f"{name}_endpoint": tx.site.url + PREFIX + path for name, path in endpoints.items()}}
+    endpoints = {
+        "authorization": "authorize",
+        "token": "get_token",
+        "userinfo": "openid_profile",
+        "revocation": "revoke_token",
+    }
+    values: Doc = {
+        "issuer": tx.site.url,
+        **{f"{name}_endpoint": tx.site.url + PREFIX + path for name, path in endpoints.items()},
+    }
     values.update(introspection_endpoint=tx.site.url + PREFIX + "introspect_token", subject_types_supported=["public"])
     return {**values, "response_types_supported": ["code", "token"], "id_token_signing_alg_values_supported": ["HS256"]}
 
@@ -198,7 +227,7 @@ def name_client(tx: Transaction, doc: Doc) -> None:
         doc["allowed_roles"] = [{**dict.fromkeys(("name", "owner", "creation")), "role": "Desk User"}]
 
 
-def finish_client(tx: Transaction, doc: Doc) -> None:
+def finish_client(_tx: Transaction, doc: Doc) -> None:
     doc["client_id"] = doc["name"]
 
 

@@ -7,9 +7,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from .requests import Answer, Request
-from .site import Transaction
-from .store import Doc
+from infra.local.erpnext.requests import Answer, Request
+from infra.local.erpnext.site import Transaction
+from infra.local.erpnext.store import Doc
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f272e; background: #f4f5f6; margin: 0 }
@@ -26,7 +26,17 @@ FIRST = (
     "Sales Order", "Customer", "Item", "Sales Invoice", "Payment Entry", "Delivery Note", "Stock Entry", "Bin", "Custom Field",
     "Webhook Request Log", "Deleted Document",
 )  # fmt: skip
-LISTED = ("customer", "customer_name", "item_name", "external_id", "po_no", "status", "currency", "grand_total", "total_qty")
+LISTED = (
+    "customer",
+    "customer_name",
+    "item_name",
+    "external_id",
+    "po_no",
+    "status",
+    "currency",
+    "grand_total",
+    "total_qty",
+)
 DOCSTATUS = ("Draft", "Submitted", "Cancelled")
 
 
@@ -75,7 +85,11 @@ def _overview(tx: Transaction) -> str:
 
     filled = tx.store.doctypes()
     others = [each for each in filled if each not in FIRST]
-    empty = "" if any(each in filled for each in FIRST) else '<tr><td class="muted">Nothing was written yet.</td><td></td></tr>'
+    empty = (
+        ""
+        if any(each in filled for each in FIRST)
+        else '<tr><td class="muted">Nothing was written yet.</td><td></td></tr>'
+    )
     return (
         f"<h2>Written documents</h2><table><tr><th>DocType</th><th>Documents</th></tr>"
         f"{rows([each for each in FIRST if each in filled])}{empty}</table>"
@@ -86,7 +100,9 @@ def _overview(tx: Transaction) -> str:
 def _documents(tx: Transaction, doctype: str) -> str:
     docs = sorted(tx.store.all(doctype), key=lambda doc: str(doc["modified"]), reverse=True)[:500]
     columns = [name for name in LISTED if any(doc.get(name) not in (None, "") for doc in docs)]
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in ("name", "docstatus", *columns, "modified"))
+    head = "".join(
+        f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in ("name", "docstatus", *columns, "modified")
+    )
     body = "".join(
         f"<tr><td>{_link(doctype, doc['name'])}</td><td>{DOCSTATUS[doc['docstatus']]}</td>"
         + "".join(_cell(doc.get(name)) for name in (*columns, "modified"))
@@ -98,7 +114,9 @@ def _documents(tx: Transaction, doctype: str) -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, (int, float)):
-        return f'<td class="number">{value:,.2f}</td>' if isinstance(value, float) else f'<td class="number">{value}</td>'
+        return (
+            f'<td class="number">{value:,.2f}</td>' if isinstance(value, float) else f'<td class="number">{value}</td>'
+        )
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value or "")
     return f"<td>{html.escape(text)}</td>"
 
@@ -117,7 +135,11 @@ def _document(tx: Transaction, doc: Doc) -> str:
         children = doc.get(table.name) or []
         if not children:
             continue
-        columns = [each.name for each in tx.meta(table.options).columns if any(row.get(each.name) not in (None, "", 0, 0.0) for row in children)]
+        columns = [
+            each.name
+            for each in tx.meta(table.options).columns
+            if any(row.get(each.name) not in (None, "", 0, 0.0) for row in children)
+        ]
         head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
         body = "".join("<tr>" + "".join(_cell(row.get(name)) for name in columns) + "</tr>" for row in children)
         tables += f'<h2>{html.escape(table.label)}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .errors import FrappeError
+from infra.local.erpnext.errors import FrappeError
 
 REASONS = {
     200: "OK", 202: "ACCEPTED", 301: "MOVED PERMANENTLY", 302: "FOUND", 400: "BAD REQUEST", 401: "UNAUTHORIZED",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from . import documents
-from .site import Site, Transaction
+from infra.local.erpnext import documents
+from infra.local.erpnext.site import Site, Transaction
 
 COMPANY = "Acme Test Inc"
+ADMINISTRATOR = "Administrator"
+PASSWORD = "admin"  # noqa: S105 - as recorded, of a made-up site
 HUB = "hub@example.com"
 LIMITED = "limited@example.com"
-LIMITED_TOKEN = "limited-key:limited-secret"
+LIMITED_TOKEN = "limited-key:limited-secret"  # noqa: S105 - of a made-up user of a made-up site
 
 CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "$", "AUD": "$", "JPY": "¥", "INR": "₹", "CHF": "CHF"}
 COUNTRIES = {
@@ -17,9 +19,17 @@ COUNTRIES = {
     "Italy": "it", "Belgium": "be", "Ireland": "ie", "New Zealand": "nz", "Mexico": "mx", "Brazil": "br",
 }  # fmt: skip
 TREES = {
-    "Customer Group": ("customer_group_name", "All Customer Groups", ["Individual", "Commercial", "Non Profit", "Government"]),
+    "Customer Group": (
+        "customer_group_name",
+        "All Customer Groups",
+        ["Individual", "Commercial", "Non Profit", "Government"],
+    ),
     "Territory": ("territory_name", "All Territories", ["United States", "Rest Of The World"]),
-    "Item Group": ("item_group_name", "All Item Groups", ["Products", "Raw Material", "Services", "Sub Assemblies", "Consumable"]),
+    "Item Group": (
+        "item_group_name",
+        "All Item Groups",
+        ["Products", "Raw Material", "Services", "Sub Assemblies", "Consumable"],
+    ),
 }
 ACCOUNTS = {
     "Debtors": ("Asset", "Receivable"),
@@ -49,7 +59,9 @@ def seed(site: Site, token: str) -> None:
         add_user(tx, LIMITED, LIMITED_TOKEN, first_name="limited", allowed_doctypes="ToDo")
 
 
-def add_user(tx: Transaction, email: str, token: str, *, first_name: str = "", allowed_doctypes: str = "", password: str = "") -> None:
+def add_user(
+    tx: Transaction, email: str, token: str, *, first_name: str = "", allowed_doctypes: str = "", password: str = ""
+) -> None:
     """A user with an API key and secret; `allowed_doctypes` (comma-separated) limits what it may touch, empty does not."""
     key, _, secret = token.partition(":")
     values = {"doctype": "User", "email": email, "first_name": first_name, "full_name": first_name, "enabled": 1}
@@ -64,7 +76,15 @@ def _setup(tx: Transaction) -> None:
     make("Language", language_code="en", language_name="English")
     make("Language", language_code="de", language_name="Deutsch")
     for name, symbol in CURRENCIES.items():
-        make("Currency", currency_name=name, symbol=symbol, enabled=1, fraction="Cent", fraction_units=100, smallest_currency_fraction_value=0.01)
+        make(
+            "Currency",
+            currency_name=name,
+            symbol=symbol,
+            enabled=1,
+            fraction="Cent",
+            fraction_units=100,
+            smallest_currency_fraction_value=0.01,
+        )
     for name, code in COUNTRIES.items():
         make("Country", country_name=name, code=code)
     for uom, whole in (("Nos", 1), ("Unit", 1), ("Box", 1), ("Kg", 0), ("Meter", 0), ("Hour", 0)):
@@ -79,7 +99,9 @@ def _setup(tx: Transaction) -> None:
     make("Price List", price_list_name="Standard Selling", currency="USD", selling=1)
     make("Company", company_name=COMPANY, abbr="ATI", default_currency="USD", country="United States")
     for account, (root, kind) in ACCOUNTS.items():
-        make("Account", account_name=account, company=COMPANY, root_type=root, account_type=kind, account_currency="USD")
+        make(
+            "Account", account_name=account, company=COMPANY, root_type=root, account_type=kind, account_currency="USD"
+        )
     for warehouse in WAREHOUSES:
         make("Warehouse", warehouse_name=warehouse, company=COMPANY)
     make("Cost Center", cost_center_name="Main", company=COMPANY)
@@ -96,6 +118,6 @@ def _setup(tx: Transaction) -> None:
     make("System Settings", time_zone=tx.site.clock.time_zone)
     make("Selling Settings")
     make("Stock Settings")
-    add_user(tx, "Administrator", "administrator-key:administrator-secret", first_name="Administrator", password="admin")
+    add_user(tx, ADMINISTRATOR, "administrator-key:administrator-secret", first_name=ADMINISTRATOR, password=PASSWORD)
     add_user(tx, "Guest", "", first_name="Guest")
     tx.events.clear()

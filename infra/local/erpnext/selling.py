@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import documents, stock
-from .errors import FrappeError, invalid, thrown
-from .money import calculate_totals, rounded
-from .site import Hook, Transaction
-from .store import Doc
+from infra.local.erpnext import documents, stock
+from infra.local.erpnext.errors import FrappeError, invalid, thrown
+from infra.local.erpnext.money import calculate_totals, rounded
+from infra.local.erpnext.site import Hook, Transaction
+from infra.local.erpnext.store import Doc
 
 DEFAULT_COMPANY = "Acme Test Inc"
 
@@ -115,7 +115,10 @@ def _item(tx: Transaction, doc: Doc, row: Doc, company: Doc) -> None:
         if not row["price_list_rate"]:
             listed = _list_price(tx, item["name"], doc["selling_price_list"])
             row["price_list_rate"] = rounded(listed * doc["plc_conversion_rate"] / doc["conversion_rate"])
-        for name, account in (("income_account", "default_income_account"), ("expense_account", "default_expense_account")):
+        for name, account in (
+            ("income_account", "default_income_account"),
+            ("expense_account", "default_expense_account"),
+        ):
             if name in row:
                 row[name] = row.get(name) or company[account]
         uom = tx.store.peek("UOM", row["uom"])
@@ -146,7 +149,9 @@ def payment_schedule(tx: Transaction, doc: Doc, due: str) -> None:
     rows = doc["payment_schedule"]
     if not rows:
         meta = tx.meta("Payment Schedule")
-        rows.append({**dict.fromkeys(("name", "owner", "creation")), **{each.name: each.default for each in meta.columns}})
+        rows.append(
+            {**dict.fromkeys(("name", "owner", "creation")), **{each.name: each.default for each in meta.columns}}
+        )
     row = rows[0]
     base = rounded(total * doc["conversion_rate"])
     row.update(due_date=due, invoice_portion=100.0, payment_amount=total, outstanding=total, base_payment_amount=base)
@@ -161,7 +166,9 @@ def validate_item(tx: Transaction, doc: Doc) -> None:
     doc["item_name"] = doc.get("item_name") or doc["item_code"]
     doc["description"] = doc.get("description") or doc["item_name"]
     if doc.get("__islocal") and not doc["uoms"] and doc.get("stock_uom"):
-        doc["uoms"].append({**dict.fromkeys(("name", "owner", "creation")), "uom": doc["stock_uom"], "conversion_factor": 1.0})
+        doc["uoms"].append(
+            {**dict.fromkeys(("name", "owner", "creation")), "uom": doc["stock_uom"], "conversion_factor": 1.0}
+        )
     warehouse = tx.store.peek("Warehouse", "Stores - ATI")
     if doc.get("__islocal") and not doc["item_defaults"] and warehouse is not None:
         doc["item_defaults"].append(
@@ -203,7 +210,9 @@ def validate_order(tx: Transaction, doc: Doc) -> None:
         row["valuation_rate"] = bin_.get("valuation_rate", 0.0)
         row["gross_profit"] = rounded((row["base_net_rate"] - row["valuation_rate"]) * row["stock_qty"])
         if row["is_stock_item"] and not row.get("warehouse"):
-            raise thrown("WarehouseRequired", f"Delivery warehouse required for stock item {row['item_code']}", from_erpnext=True)
+            raise thrown(
+                "WarehouseRequired", f"Delivery warehouse required for stock item {row['item_code']}", from_erpnext=True
+            )
     payment_schedule(tx, doc, doc["transaction_date"])
     if doc.get("__islocal"):
         if doc.get("amended_from"):

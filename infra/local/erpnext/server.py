@@ -24,15 +24,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from . import accounting, api, customising, files, oauth, pages, seed, selling, stock
-from .clock import SiteClock
-from .errors import FrappeError
-from .faults import Fault, Faults, RateLimiter, error_of
-from .requests import REASONS, Answer, Request, html_answer, json_answer
-from .sessions import Sessions, user_of
-from .site import Site
-from .store import Doc, copied
-from .webhooks import WebhookSender
+from infra.local.erpnext import accounting, api, customising, files, oauth, pages, seed, selling, stock
+from infra.local.erpnext.clock import SiteClock
+from infra.local.erpnext.errors import FrappeError
+from infra.local.erpnext.faults import Fault, Faults, RateLimiter, error_of
+from infra.local.erpnext.requests import REASONS, Answer, Request, html_answer, json_answer
+from infra.local.erpnext.sessions import Sessions, user_of
+from infra.local.erpnext.site import Site
+from infra.local.erpnext.store import Doc, copied
+from infra.local.erpnext.webhooks import WebhookSender
 
 REQUEST_LINE_LIMIT = 4094
 HOOKS = {**selling.HOOKS, **stock.HOOKS, **accounting.HOOKS, **customising.HOOKS, **oauth.HOOKS}
@@ -53,7 +53,7 @@ class ErpNextStandIn:
         self,
         database: str = ":memory:",
         port: int = 0,
-        token: str = "hub-key:hub-secret",
+        token: str = "hub-key:hub-secret",  # noqa: S107 - of a made-up site
         time_zone: str = "America/New_York",
         seed: int = 7,
         now: Callable[[], datetime] = utc_now,
@@ -109,7 +109,9 @@ class ErpNextStandIn:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     # What tests and operators ask for
@@ -211,7 +213,11 @@ class ErpNextStandIn:
         if fault.kind == "rate_limit":
             answer = api.refusal(self.site, request, FrappeError("TooManyRequestsError"), [])
             wait = str(int(fault.seconds) or 29)
-            answer.headers += [("X-RateLimit-Reset", wait), ("X-RateLimit-Limit", "1000000"), ("X-RateLimit-Remaining", "0")]
+            answer.headers += [
+                ("X-RateLimit-Reset", wait),
+                ("X-RateLimit-Limit", "1000000"),
+                ("X-RateLimit-Remaining", "0"),
+            ]
             answer.headers.append(("Retry-After", wait))
             return answer
         error = error_of(fault)
@@ -219,7 +225,9 @@ class ErpNextStandIn:
             raise error
         return None
 
-    def _perform(self, request: Request, snapshot: int, instant: datetime | None, messages: list[dict[str, Any]]) -> Answer:
+    def _perform(
+        self, request: Request, snapshot: int, instant: datetime | None, messages: list[dict[str, Any]]
+    ) -> Answer:
         with self.site.transaction(request.user, snapshot, instant) as tx:
             tx.messages = messages
             for routes in (pages.respond, files.respond):
@@ -290,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 120
     server: _Server
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives it
         """Nothing: what was asked is in `requests`."""
 
     def setup(self) -> None:
@@ -383,8 +391,6 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             # The client went away; what was committed stays committed, as recorded.
             self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 
 
 def cookies_of(answer: Answer, now: datetime) -> list[str]:

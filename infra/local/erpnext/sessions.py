@@ -6,10 +6,10 @@ import base64
 import binascii
 import secrets
 
-from .errors import FrappeError
-from .requests import Request
-from .site import Site
-from .store import Doc
+from infra.local.erpnext.errors import FrappeError
+from infra.local.erpnext.requests import Request
+from infra.local.erpnext.site import Site
+from infra.local.erpnext.store import Doc
 
 
 class Sessions:

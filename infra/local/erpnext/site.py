@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from .clock import SiteClock
-from .doctypes import STANDARD_DOCTYPES, DocType, Field
-from .errors import FrappeError, Message
-from .store import Doc, Store
+from infra.local.erpnext.clock import SiteClock
+from infra.local.erpnext.doctypes import STANDARD_DOCTYPES, DocType, Field
+from infra.local.erpnext.errors import FrappeError, Message
+from infra.local.erpnext.store import Doc, Store
 
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 Hook = Callable[["Transaction", Doc], None]
@@ -59,7 +59,11 @@ class Site:
 
     def reload_meta(self, doctype: str) -> None:
         """Apply the Custom Fields of a DocType, as the real one alters its table."""
-        custom = [(custom_field(doc), doc.get("insert_after") or "") for doc in self.store.all("Custom Field") if doc["dt"] == doctype]
+        custom = [
+            (custom_field(doc), doc.get("insert_after") or "")
+            for doc in self.store.all("Custom Field")
+            if doc["dt"] == doctype
+        ]
         self._meta[doctype] = STANDARD_DOCTYPES[doctype].with_fields(custom)
         self.store.index(doctype)
 
@@ -68,7 +72,9 @@ class Site:
         return list(self._meta.values())
 
     @contextmanager
-    def transaction(self, user: str, snapshot: int | None = None, instant: datetime | None = None) -> Iterator[Transaction]:
+    def transaction(
+        self, user: str, snapshot: int | None = None, instant: datetime | None = None
+    ) -> Iterator[Transaction]:
         """Everything or nothing: commits at the end, rolls back on any exception.
 
         `snapshot` is the number of commits that were visible when the request arrived; a name taken later is not seen

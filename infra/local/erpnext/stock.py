@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import documents
-from .errors import thrown
-from .money import rounded
-from .site import Hook, Transaction
-from .store import Doc, collated
+from infra.local.erpnext import documents
+from infra.local.erpnext.errors import thrown
+from infra.local.erpnext.money import rounded
+from infra.local.erpnext.site import Hook, Transaction
+from infra.local.erpnext.store import Doc, collated
 
 
 def same_text(one: Any, other: Any) -> bool:
@@ -35,7 +35,9 @@ def change_bin(tx: Transaction, item_code: str, warehouse: str, values: Doc) -> 
             tx, {"doctype": "Bin", "item_code": item_code, "warehouse": warehouse, "stock_uom": item.get("stock_uom")}
         )
     merged = {**found, **values}
-    values["projected_qty"] = merged["actual_qty"] + merged["ordered_qty"] + merged["planned_qty"] - merged["reserved_qty"]
+    values["projected_qty"] = (
+        merged["actual_qty"] + merged["ordered_qty"] + merged["planned_qty"] - merged["reserved_qty"]
+    )
     values["stock_value"] = rounded(merged["actual_qty"] * merged["valuation_rate"])
     return documents.set_directly(tx, "Bin", found["name"], values)
 
@@ -107,10 +109,10 @@ def move(tx: Transaction, doc: Doc, row: Doc, warehouse: str, quantity: float, r
         item = row["item_code"]
         title = doc.get("stock_entry_type") or doc["name"]
         text = (
-            f"<strong>{-after}</strong> units of <a href=\"/app/Form/Item/{item}\" style=\"font-weight: bold;\">Item "
-            f"{item}: {row['item_name']}</a> needed in <a href=\"/app/Form/Warehouse/{warehouse.replace(' ', '%20')}\" "
-            f"style=\"font-weight: bold;\">Warehouse {warehouse}</a> on {doc['posting_date']} {doc['posting_time']} for "
-            f"<a href=\"/app/Form/{doc['doctype']}/{doc['name']}\" style=\"font-weight: bold;\">{doc['doctype']} {title}</a> "
+            f'<strong>{-after}</strong> units of <a href="/app/Form/Item/{item}" style="font-weight: bold;">Item '
+            f'{item}: {row["item_name"]}</a> needed in <a href="/app/Form/Warehouse/{warehouse.replace(" ", "%20")}" '
+            f'style="font-weight: bold;">Warehouse {warehouse}</a> on {doc["posting_date"]} {doc["posting_time"]} for '
+            f'<a href="/app/Form/{doc["doctype"]}/{doc["name"]}" style="font-weight: bold;">{doc["doctype"]} {title}</a> '
             "to complete this transaction."
         )
         raise thrown("NegativeStockError", text, title="Insufficient Stock", from_erpnext=True)

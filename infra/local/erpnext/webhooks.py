@@ -22,10 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from . import documents
-from .errors import FrappeError
-from .site import Site
-from .store import Doc, copied
+from infra.local.erpnext import documents
+from infra.local.erpnext.errors import FrappeError
+from infra.local.erpnext.site import Site
+from infra.local.erpnext.store import Doc, copied
 
 ATTEMPTS = 3
 LOCAL_HOSTS = {"127.0.0.1", "localhost"}
@@ -110,7 +110,9 @@ class WebhookSender:
                 self._log(webhook, doc, user, headers, data, error="Traceback omitted")
                 continue
             except (Refused, OSError, http.client.HTTPException) as error:
-                self._log(webhook, doc, user, headers, data, response=getattr(error, "text", None), error="Traceback omitted")
+                self._log(
+                    webhook, doc, user, headers, data, response=getattr(error, "text", None), error="Traceback omitted"
+                )
                 if attempt < ATTEMPTS - 1:
                     self._sleep(3 * attempt + 1)
                 continue
@@ -184,7 +186,9 @@ def call(url: str, method: str, headers: dict[str, str], body: bytes | None, tim
     for _ in range(10):
         target = urlsplit(url)
         if target.scheme != "http" or target.hostname not in LOCAL_HOSTS:
-            raise Refused(f"the stand-in calls http://127.0.0.1 and http://localhost only, not {target.scheme}://{target.hostname}")
+            raise Refused(
+                f"the stand-in calls http://127.0.0.1 and http://localhost only, not {target.scheme}://{target.hostname}"
+            )
         connection = http.client.HTTPConnection(target.hostname, target.port or 80, timeout=timeout_seconds)
         try:
             path = (target.path or "/") + (f"?{target.query}" if target.query else "")
