@@ -1,0 +1,270 @@
+"""Delivering one event: whether it still matters, how it ends, and how long it waits where it does not end yet."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.connector import Effect, Read, Written
+from hub.deliver import Delivered, Route, deliver, wait_seconds
+from hub.errors import (
+    Category,
+    LedgerUnavailable,
+    Refused,
+    RetriesExhausted,
+    Temporary,
+    TotalMismatch,
+    Unavailable,
+    Unreadable,
+)
+from hub.events import Event
+from hub.ledger import Entry, Head, Known, Outcome
+from hub.records import Record
+from hub.settings import RetrySettings
+from tests.fakes import NOW, FakeDestination, an_event, read_anything
+
+RETRY = RetrySettings(base_seconds=2, cap_seconds=900, give_up_after_seconds=3600)
+NEW = Known(Head(), None)
+
+
+def a_route(
+    destination: FakeDestination,
+    actions: Mapping[str, str] | None = None,
+    read: Read = read_anything,
+) -> Route:
+    return Route(
+        flow="shop-eu-to-erp",
+        read=read,
+        destination=destination,
+        actions={"shop.orders/create": "upsert_sales_order"} if actions is None else actions,
+        records={"shop.orders/create": "order"},
+        retry=RETRY,
+    )
+
+
+def delivered(event: Event, destination: FakeDestination, known: Known = NEW) -> Delivered:
+    return deliver(event, a_route(destination), known, attempts=1, now=NOW)
+
+
+def ended(result: Delivered) -> Entry:
+    assert result.entry
+    return result.entry
+
+
+def test_a_new_event_is_applied_and_moves_the_head() -> None:
+    destination = FakeDestination()
+
+    result = delivered(an_event("e-1", version="0002"), destination)
+
+    assert destination.applied == [("e-1", "upsert_sales_order", "")]
+    assert ended(result) == Entry(
+        "shop-eu-to-erp",
+        an_event("e-1", version="0002"),
+        Outcome.APPLIED,
+        attempts=1,
+        recorded_at=NOW,
+        doctype="Sales Order",
+        name="SO-1",
+    )
+    assert result.head == Head("0002", "Sales Order", "SO-1")
+
+
+def test_the_record_is_of_the_kind_that_the_topic_states() -> None:
+    kinds = []
+
+    def read(event: Event, kind: str) -> Record:
+        kinds.append(kind)
+        return read_anything(event, kind)
+
+    deliver(an_event(), a_route(FakeDestination(), read=read), NEW, 1, NOW)
+
+    assert kinds == ["order"]
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_an_event_that_ended_has_no_second_effect(outcome: Outcome) -> None:
+    destination = FakeDestination()
+    head = Head("0001", "Sales Order", "SO-1")
+
+    result = delivered(an_event(), destination, Known(head, outcome))
+
+    assert result == Delivered(None, head)
+    assert not destination.applied
+
+
+def test_an_operators_replay_of_a_dead_event_is_applied() -> None:
+    destination = FakeDestination()
+
+    result = delivered(an_event().replayed(NOW), destination, Known(Head(), Outcome.DEAD))
+
+    assert ended(result).outcome == Outcome.APPLIED
+
+
+def test_a_replay_undoes_no_later_fact() -> None:
+    destination = FakeDestination()
+    event = an_event(version="0001").replayed(NOW)
+
+    result = delivered(event, destination, Known(Head("0002", "Sales Order", "SO-1"), Outcome.DEAD))
+
+    assert ended(result).outcome == Outcome.STALE
+    assert not destination.applied
+
+
+def test_an_older_version_is_stale_and_changes_nothing() -> None:
+    destination = FakeDestination()
+    head = Head("0002", "Sales Order", "SO-1")
+
+    result = delivered(an_event(version="0001"), destination, Known(head, None))
+
+    assert ended(result).outcome == Outcome.STALE
+    assert ended(result).rule == "version 0002 is already known"
+    assert result.head == head
+    assert not destination.applied
+
+
+@pytest.mark.parametrize("version", ["0002", "0003", ""])
+def test_an_equal_a_newer_and_an_unknown_version_are_applied(version: str) -> None:
+    """Shopify was seen to send two different updates with the same updated_at."""
+    destination = FakeDestination()
+
+    result = delivered(an_event(version=version), destination, Known(Head("0002", "Sales Order", "SO-7"), None))
+
+    assert destination.applied == [("event-1", "upsert_sales_order", "SO-7")]
+    assert result.head.version == max("0002", version)
+
+
+@pytest.mark.parametrize("actions", [{}, {"shop.orders/create": "ignore"}])
+def test_a_topic_without_action_is_ignored_with_its_rule(actions: dict[str, str]) -> None:
+    destination = FakeDestination()
+
+    result = deliver(an_event(), a_route(destination, actions), NEW, 1, NOW)
+
+    assert ended(result).outcome == Outcome.IGNORED
+    assert ended(result).rule == "shop.orders/create has no action in flow shop-eu-to-erp"
+    assert not destination.applied
+
+
+@pytest.mark.parametrize(
+    ("effect", "outcome"),
+    [
+        (Effect.APPLIED, Outcome.APPLIED),
+        (Effect.UNCHANGED, Outcome.UNCHANGED),
+        (Effect.STALE, Outcome.STALE),
+        (Effect.IGNORED, Outcome.IGNORED),
+    ],
+)
+def test_what_the_destination_says_is_the_outcome(effect: Effect, outcome: Outcome) -> None:
+    destination = FakeDestination({"event-1": Written(effect, "Sales Order", "SO-1", rule="because")})
+
+    entry = ended(delivered(an_event(version="0001"), destination))
+
+    assert (entry.outcome, entry.doctype, entry.name, entry.rule) == (outcome, "Sales Order", "SO-1", "because")
+
+
+def test_a_destination_that_knows_better_keeps_the_head() -> None:
+    destination = FakeDestination({"event-1": Written(Effect.STALE, "Sales Order", "SO-1")})
+
+    assert delivered(an_event(version="0009"), destination).head == Head()
+
+
+def test_a_document_once_known_is_not_forgotten() -> None:
+    destination = FakeDestination({"event-1": Written(Effect.UNCHANGED)})
+
+    head = delivered(an_event(version="0002"), destination, Known(Head("0001", "Sales Order", "SO-1"), None)).head
+
+    assert head == Head("0002", "Sales Order", "SO-1")
+
+
+@pytest.mark.parametrize("error", [Refused("no such item"), TotalMismatch("one cent"), Unreadable("id: is missing")])
+def test_a_permanent_error_is_dead_at_once_with_its_reason(error: Exception) -> None:
+    destination = FakeDestination({"event-1": error})
+
+    result = delivered(an_event(version="0001"), destination)
+
+    failure = ended(result).failure
+    assert ended(result).outcome == Outcome.DEAD
+    assert failure
+    assert (failure.code, failure.category, failure.message) == (
+        type(error).__name__,
+        "DATA_VALIDATION_FAILED",
+        str(error),
+    )
+    assert result.head == Head()
+
+
+def test_an_unreadable_body_is_dead_before_the_destination_hears_of_it() -> None:
+    def read(event: Event, kind: str) -> Record:
+        raise Unreadable("id: is missing")
+
+    destination = FakeDestination()
+
+    result = deliver(an_event(), a_route(destination, read=read), NEW, 1, NOW)
+
+    assert ended(result).outcome == Outcome.DEAD
+    assert not destination.applied
+
+
+@pytest.mark.parametrize("error", [Temporary("deadlock"), Unavailable("down"), LedgerUnavailable("throttled")])
+def test_a_temporary_error_is_no_end(error: Temporary) -> None:
+    with pytest.raises(type(error)):
+        delivered(an_event(), FakeDestination({"event-1": error}))
+
+
+def test_a_bug_is_no_end() -> None:
+    with pytest.raises(ZeroDivisionError):
+        delivered(an_event(), FakeDestination({"event-1": ZeroDivisionError()}))
+
+
+@pytest.mark.parametrize("seconds", [3600, 3601, 100_000])
+def test_a_trouble_that_outlasts_the_flows_patience_is_dead(seconds: int) -> None:
+    event = an_event(received_at=NOW - timedelta(seconds=seconds))
+    destination = FakeDestination({"event-1": Unavailable("down", category=Category.TIMEOUT)})
+
+    failure = ended(delivered(event, destination)).failure
+
+    assert failure
+    assert failure.code == RetriesExhausted.__name__
+    assert failure.category == "TIMEOUT"
+    assert failure.message == "still failing after 1 h: down"
+
+
+def test_until_then_it_is_tried_again() -> None:
+    event = an_event(received_at=NOW - timedelta(seconds=3599))
+
+    with pytest.raises(Unavailable):
+        delivered(event, FakeDestination({"event-1": Unavailable("down")}))
+
+
+def test_a_replay_has_its_own_time() -> None:
+    event = an_event(received_at=NOW - timedelta(days=30)).replayed(NOW)
+
+    with pytest.raises(Unavailable):
+        delivered(event, FakeDestination({"event-1": Unavailable("down")}), Known(Head(), Outcome.DEAD))
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 100_000), st.floats(0, 1, exclude_max=True))
+def test_a_wait_is_within_its_bounds(attempts: int, share: float) -> None:
+    wait = wait_seconds(Temporary("x"), attempts, RETRY, share)
+
+    assert 0 <= wait <= RETRY.cap_seconds
+    assert wait <= RETRY.base_seconds * 2 ** min(max(attempts - 1, 0), 60)
+
+
+@pytest.mark.parametrize(("attempts", "longest"), [(1, 2), (2, 4), (3, 8), (9, 512), (10, 900), (50, 900)])
+def test_the_bound_doubles_up_to_the_cap_and_jitter_uses_all_of_it(attempts: int, longest: float) -> None:
+    assert wait_seconds(Temporary("x"), attempts, RETRY, 0.0) == 0
+    assert wait_seconds(Temporary("x"), attempts, RETRY, 0.5) == longest / 2
+    assert wait_seconds(Temporary("x"), attempts, RETRY, 0.999999) == pytest.approx(longest, rel=1e-5)
+
+
+@pytest.mark.parametrize(("stated", "waited"), [(0, 0), (17, 17), (17.5, 17.5), (-3, 0), (5_000, 900)])
+def test_the_other_sides_wish_counts_more_than_chance(stated: float, waited: float) -> None:
+    error = Temporary("slow down", retry_after_seconds=stated)
+
+    for share in (0.0, 0.9):
+        assert wait_seconds(error, 7, RETRY, share) == waited
