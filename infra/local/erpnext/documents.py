@@ -286,7 +286,7 @@ def _customer_name(tx: Transaction, doc: Doc) -> str:
     wanted = str(wanted).strip()
     if not _is_visible(tx, "Customer", wanted):
         return wanted
-    pattern = re.compile(re.escape(collated(f"{wanted} - ")) + r"(\d+)$")
+    pattern = re.compile(re.escape(f"{collated(wanted)} - ") + r"(\d+)$")
     numbers = [int(match[1]) for each in tx.store.all("Customer") if (match := pattern.match(collated(each["name"])))]
     name = f"{wanted} - {max(numbers, default=0) + 1}"
     tx.say(f"Changed customer name to '{name}' as '{wanted}' already exists.", "Note", indicator="yellow")
@@ -359,6 +359,8 @@ def insert(tx: Transaction, values: Doc) -> Doc:
         )
     _check_unique(tx, meta, doc)
     del doc["__islocal"]
+    if meta.naming == "single":
+        doc.update(creation=None, idx="0")  # a Single has no row of its own, as recorded
     _store(tx, meta, doc)
     tx.run("after_insert", doc)
     tx.happened("after_insert", doc)
@@ -534,9 +536,13 @@ def _linking_document(tx: Transaction, doctype: str, name: str) -> tuple[str, st
     for meta in tx.site.metas:
         if meta.name in IGNORED_LINKS or meta.child:
             continue
-        for doc in tx.store.all(meta.name):
-            if (meta.name, doc["name"]) != (doctype, name) and _links_to(tx, meta, doc, doctype, name):
-                return meta.name, doc["name"]
+        linking = [
+            doc
+            for doc in tx.store.all(meta.name)
+            if (meta.name, doc["name"]) != (doctype, name) and _links_to(tx, meta, doc, doctype, name)
+        ]
+        if linking:
+            return meta.name, max(linking, key=lambda doc: str(doc["modified"]))["name"]
     return None
 
 
