@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import httpx
+from botocore.exceptions import BotoCoreError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -56,6 +57,8 @@ def demo(aws_port: int | None, erp_port: int | None) -> int:
             print("\nStopped.")
         except (CannotStart, ConfigurationError, ManifestError) as error:
             print(error)
+        except (httpx.TransportError, BotoCoreError) as error:
+            print(f"The hub stopped answering in the middle of the demo ({type(error).__name__}): start it again.")
     return 1
 
 

@@ -20,7 +20,7 @@ class Tail:
     def __init__(self, client: Any, config: Config) -> None:
         self._client = client
         self._since = int(time.time() * 1000)
-        self._told: dict[str, int] = {}
+        self._told: set[tuple[str, int, str]] = set()
         self._groups = {
             **{names.webhook_function(config.stage, name): name for name in config.integrations},
             **{names.delivery_function(config.stage, flow): flow for flow in config.flows},
@@ -32,14 +32,14 @@ class Tail:
         found: list[tuple[int, str]] = []
         for function, who in self._groups.items():
             for event in self._events(f"/aws/lambda/{function}"):
-                key = f"{function}/{event['eventId']}"
+                key = (function, event["timestamp"], event["message"])
                 if key not in self._told:
-                    self._told[key] = event["timestamp"]
+                    self._told.add(key)
                     if line := told(event["message"], who):
                         found.append((event["timestamp"], line))
-        newest = max(self._told.values(), default=self._since)
+        newest = max((stamp for _, stamp, _ in self._told), default=self._since)
         self._since = max(self._since, newest - OVERLAP_MILLISECONDS)
-        self._told = {key: stamp for key, stamp in self._told.items() if stamp >= self._since}
+        self._told = {key for key in self._told if key[1] >= self._since}
         for stamp, line in sorted(found):
             clock = datetime.fromtimestamp(stamp / 1000).strftime("%H:%M:%S")  # noqa: DTZ006 - the reader's own clock
             yield f"  {clock}  {line}"
