@@ -1,6 +1,7 @@
 """What is well-formed in a configuration and still wrong, held against the connectors' manifests."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -47,11 +48,17 @@ def _part(value: Any, kind: str) -> Mapping[str, Any]:
 
 
 def _readable(model: type[Model], part: Mapping[str, Any]) -> Iterator[tuple[str, Model]]:
+    """The parts of a section, without those of their settings that are broken: the model itself tells of these."""
     for name, value in part.items():
+        if not isinstance(value, dict):
+            continue
         try:
+            model.model_validate(value)
+        except ValidationError as error:
+            broken = {item["loc"][0] for item in error.errors() if item["loc"]}
+            value = {key: each for key, each in value.items() if key not in broken}
+        with suppress(ValidationError):  # what is left lacks something that it must have
             yield name, model.model_validate(value)
-        except ValidationError:
-            continue  # told by the model itself
 
 
 def _integration(place: Place, integration: Integration, facts: Manifest, stage: object) -> Iterator[Mistake]:
@@ -126,7 +133,7 @@ def _actions(place: Place, flow: Flow, source: Manifest, destination: Manifest) 
             yield Mistake(at, f"{destination.title} has no action {action!r}", f"use one of: {there}")
         elif action != IGNORE and accepts[action] != records[topic]:
             fitting = [name for name, record in accepts.items() if record == records[topic]]
-            what = f"{topic} is about a {records[topic]} and {action} takes a {accepts[action]}"
+            what = f"{topic} brings {records[topic]!r} and {action} takes {accepts[action]!r}"
             yield Mistake(at, what, f"use one of: {', '.join([*fitting, IGNORE])}")
     if not event_actions(source, destination, flow.actions):
         what = f"no event of {source.title} leads to an action of {destination.title}"

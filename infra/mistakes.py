@@ -42,9 +42,9 @@ def told(model: type[BaseModel], error: ErrorDetails, at: Place = ()) -> Mistake
             return Mistake(place, "is missing", f"add it: {_meaning(around, inner)}")
         case "dict_type" | "model_type":
             return Mistake(place, "is not a set of settings", "write `name: value` lines below it, indented")
-    what = error["msg"][0].lower() + error["msg"][1:].removeprefix("alue error, ")
-    if error["type"] == "value_error":
-        what = error["msg"].removeprefix("Value error, ")
+        case "value_error":  # one of our own validators, which says what it was given
+            return Mistake(place, error["msg"].removeprefix("Value error, "), _meaning(around, inner))
+    what = error["msg"][0].lower() + error["msg"][1:]
     return Mistake(place, f"{_shown(error['input'])}{what}", _meaning(around, inner))
 
 

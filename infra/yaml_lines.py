@@ -80,5 +80,7 @@ def _refuse_repeated(node: yaml.MappingNode, place: Place, loader: yaml.SafeLoad
 
 
 def _key(node: yaml.Node, loader: yaml.SafeLoader) -> str | int:
+    if node.tag == "tag:yaml.org,2002:merge":
+        return "<<"
     key = loader.construct_object(node, deep=True)
     return key if isinstance(key, int) and not isinstance(key, bool) else str(key)

@@ -1,0 +1,421 @@
+"""A mistake in a configuration is told with its line, its path and its remedy, and all mistakes are told at once."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from infra.configuration import CONFIG, SCHEMA, load, load_stage, schema
+from infra.mistakes import ConfigurationError
+
+GOOD = """\
+stage: staging
+integrations:
+  shop:
+    connector: shopify
+    account: shop.myshopify.com
+  erp:
+    connector: erpnext
+    url: https://erp.example.com
+flows:
+  shop-to-erp:
+    source: shop
+    destination: erp
+    settings:
+      company: Example Inc
+      time_zone: Europe/Berlin
+      customer_group: Commercial
+      territory: Germany
+      warehouse: Stores - EI
+      tax_account: VAT - EI
+      shipping_account: Freight - EI
+"""
+FLOW_SETTINGS = (
+    "company, time_zone, customer_group, territory, price_list, warehouse, tax_account, shipping_account, "
+    "cost_center, naming_series, delivery_days, submit, after_submit, unknown_item, substitute_item, item_group, "
+    "stock_uom, guest_customer"
+)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    """What is told of a configuration, without the folder."""
+    file = folder / "staging.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError) as refusal:
+        load(file)
+    assert str(refusal.value) == "\n".join(refusal.value.mistakes)
+    return [line.removeprefix(f"{folder}/") for line in refusal.value.mistakes]
+
+
+CASES = {
+    "unknown setting": (
+        "    source: shop\n",
+        "    source: shop\n    max_concurency: 4\n",
+        "staging.yaml:12: flows.shop-to-erp.max_concurency: is not a setting; did you mean max_concurrency?",
+    ),
+    "unknown setting, unlike any": (
+        "stage: staging\n",
+        "stage: staging\nzzz: 1\n",
+        (
+            "staging.yaml:2: zzz: is not a setting; remove it; settings here: stage, region, integrations, flows, alarms, "
+            "ledger_days, log_level, webhook_requests_per_second, webhook_burst"
+        ),
+    ),
+    "missing setting": (
+        "    destination: erp\n",
+        "",
+        (
+            "staging.yaml:10: flows.shop-to-erp.destination: is missing; add it: The integration that documents are "
+            "written to."
+        ),
+    ),
+    "number out of range": (
+        "    source: shop\n",
+        "    source: shop\n    batch_size: 11\n",
+        (
+            "staging.yaml:12: flows.shop-to-erp.batch_size: 11: input should be less than or equal to 10; Events per "
+            "invocation (FIFO queues: 10 at most)."
+        ),
+    ),
+    "text for a number": (
+        "    source: shop\n",
+        "    source: shop\n    retry:\n      cap_seconds: soon\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.retry.cap_seconds: 'soon': input should be a valid number, unable to parse "
+            "string as a number; No wait is longer (SQS allows 12 hours)."
+        ),
+    ),
+    "not one of the choices": (
+        "stage: staging\n",
+        "stage: staging\nlog_level: LOUD\n",
+        "staging.yaml:2: log_level: 'LOUD': input should be 'DEBUG', 'INFO' or 'WARNING'; see config/example.yaml",
+    ),
+    "scalar where settings belong": (
+        "    connector: erpnext\n    url: https://erp.example.com\n",
+        "    erpnext\n",
+        "staging.yaml:6: integrations.erp: is not a set of settings; write `name: value` lines below it, indented",
+    ),
+    "name that is none": (
+        "  shop-to-erp:\n",
+        "  Shop_to_ERP:\n",
+        (
+            "staging.yaml:10: flows.Shop_to_ERP: is not a name; names are 2 to 30 small letters, digits and hyphens, a "
+            "letter first, no hyphen last"
+        ),
+    ),
+    "stage that is no name": (
+        "stage: staging\n",
+        "stage: Staging-1\n",
+        (
+            "staging.yaml:1: stage: 'Staging-1': string should match pattern '^[a-z][a-z0-9]{1,15}$'; The name of this "
+            "deployment: local, staging, production."
+        ),
+    ),
+    "key stated twice": (
+        "  erp:\n",
+        "  shop:\n",
+        "staging.yaml:6: integrations.shop: is stated twice, first on line 3; keep one of them",
+    ),
+    "not YAML": (
+        "    source: shop\n",
+        "    source: [shop\n",
+        "staging.yaml:12: not valid YAML: expected ',' or ']', but got ':'; mend it at this line or the one before",
+    ),
+    "tab": (
+        "    source: shop\n",
+        "\tsource: shop\n",
+        (
+            "staging.yaml:11: not valid YAML: found character '\\t' that cannot start any token; mend it at this line or "
+            "the one before"
+        ),
+    ),
+    "Python object": (
+        "stage: staging\n",
+        "stage: !!python/object/apply:os.getcwd []\n",
+        (
+            "staging.yaml:1: not valid YAML: could not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.getcwd'; mend it at this line or the one before"
+        ),
+    ),
+    "contains itself": (
+        "    settings:\n",
+        "    settings: &here\n      more: *here\n",
+        "staging.yaml:13: flows.shop-to-erp.settings.more: contains itself; write the value out",
+    ),
+    "unknown connector": (
+        "    connector: shopify\n",
+        "    connector: shopfy\n",
+        "staging.yaml:4: integrations.shop.connector: there is no connector 'shopfy'; use one of: erpnext, shopify",
+    ),
+    "unknown integration": (
+        "    source: shop\n",
+        "    source: shop-eu\n",
+        "staging.yaml:11: flows.shop-to-erp.source: there is no integration 'shop-eu'; use one of: erp, shop",
+    ),
+    "both ends the same": (
+        "    destination: erp\n",
+        "    destination: shop\n",
+        "staging.yaml:12: flows.shop-to-erp.destination: source and destination are both 'shop'; name two integrations",
+    ),
+    "no url": (
+        "    url: https://erp.example.com\n",
+        "",
+        "staging.yaml:6: integrations.erp.url: is missing; add the address of this ERPNext: url: https://…",
+    ),
+    "plain http": (
+        "https://erp.example.com",
+        "http://erp.example.com",
+        (
+            "staging.yaml:8: integrations.erp.url: 'http://erp.example.com' would send keys and orders unencrypted; write "
+            "https://erp.example.com"
+        ),
+    ),
+    "address of this machine on AWS": (
+        "https://erp.example.com",
+        "http://127.0.0.1:8410",
+        (
+            "staging.yaml:8: integrations.erp.url: 127.0.0.1 on AWS is the function itself; write the system's own address: "
+            "https://host"
+        ),
+    ),
+    "no web address": (
+        "https://erp.example.com",
+        "erp.example.com",
+        "staging.yaml:8: integrations.erp.url: 'erp.example.com' is not a web address; write https://host",
+    ),
+    "broken port": (
+        "https://erp.example.com",
+        "https://erp.example.com:port",
+        (
+            "staging.yaml:8: integrations.erp.url: is not a URL (Port could not be cast to integer value as 'port'); write "
+            "https://host, with a port where it is not 443"
+        ),
+    ),
+    "secret in the url": (
+        "https://erp.example.com",
+        "https://key:hunter2@erp.example.com",
+        (
+            "staging.yaml:8: integrations.erp.url: holds a user name or password; remove it; secrets are stored with "
+            "`hub secrets set`"
+        ),
+    ),
+    "account that nothing can check": (
+        "    url: https://erp.example.com\n",
+        "    url: https://erp.example.com\n    account: example\n",
+        (
+            "staging.yaml:9: integrations.erp.account: ERPNext does not say which account a delivery comes from, so none "
+            "can be bound; remove it"
+        ),
+    ),
+    "topic that is none": (
+        "    source: shop\n",
+        "    source: shop\n    actions:\n      orders/created: ignore\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.actions.orders/created: Shopify has no topic 'orders/created'; use one of: "
+            "orders/create, orders/updated, orders/cancelled, customers/create, customers/update"
+        ),
+    ),
+    "action that is none": (
+        "    source: shop\n",
+        "    source: shop\n    actions:\n      orders/create: delete_order\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.actions.orders/create: ERPNext has no action 'delete_order'; use one of: "
+            "upsert_customer, upsert_sales_order, ignore"
+        ),
+    ),
+    "action for another kind of record": (
+        "    source: shop\n",
+        "    source: shop\n    actions:\n      orders/create: upsert_customer\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.actions.orders/create: orders/create brings 'order' and upsert_customer takes "
+            "'customer'; use one of: upsert_sales_order, ignore"
+        ),
+    ),
+    "setting of the destination that is missing": (
+        "      company: Example Inc\n",
+        "",
+        (
+            "staging.yaml:13: flows.shop-to-erp.settings.company: is missing; add it: The Company that the documents "
+            "belong to."
+        ),
+    ),
+    "setting of the destination that is none": (
+        "      company: Example Inc\n",
+        "      company: Example Inc\n      xyzzy: 1\n",
+        f"staging.yaml:15: flows.shop-to-erp.settings.xyzzy: is not a setting; remove it; settings here: {FLOW_SETTINGS}",
+    ),
+    "time zone that is none": (
+        "Europe/Berlin",
+        "Europe/Bonn",
+        (
+            "staging.yaml:15: flows.shop-to-erp.settings.time_zone: 'Europe/Bonn' is not an IANA time zone "
+            "such as Europe/Berlin; The site's time zone (System Settings → Time Zone); documents bear local dates."
+        ),
+    ),
+    "flow named like another's dead letter queue": (
+        "  shop-to-erp:\n",
+        "  shop-dead:\n",
+        (
+            "staging.yaml:10: flows.shop-dead: its queue would bear the name of the dead letter queue of a flow 'shop'; "
+            "give it a name that does not end with -dead"
+        ),
+    ),
+    "names that differ by hyphens": (
+        "flows:\n",
+        "  sh-op:\n    connector: shopify\nflows:\n",
+        "staging.yaml:9: integrations.sh-op: differs from 'shop' by hyphens only; give it another name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "told"), CASES.values(), ids=CASES.keys())
+def test_a_mistake_is_told_with_its_line_its_path_and_its_remedy(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    assert GOOD.count(before) == 1
+
+    assert mistakes(tmp_path, GOOD.replace(before, after)) == [told]
+
+
+def test_ends_that_neither_send_nor_take_are_told(tmp_path: Path) -> None:
+    turned = GOOD.replace("source: shop\n", "source: erp\n").replace("destination: erp\n", "destination: shop\n")
+
+    assert mistakes(tmp_path, turned) == [
+        "staging.yaml:11: flows.shop-to-erp.source: ERPNext sends no events; use one of: shop",
+        "staging.yaml:12: flows.shop-to-erp.destination: Shopify takes no events; use one of: erp",
+    ]
+
+
+def test_a_flow_in_which_nothing_happens_is_told(tmp_path: Path) -> None:
+    topics = ("orders/create", "orders/updated", "orders/cancelled", "customers/create", "customers/update")
+    ignored = "".join(f"      {topic}: ignore\n" for topic in topics)
+
+    assert mistakes(tmp_path, GOOD.replace("    settings:\n", f"    actions:\n{ignored}    settings:\n")) == [
+        (
+            "staging.yaml:13: flows.shop-to-erp.actions: no event of Shopify leads to an action of ERPNext; remove the flow, "
+            "or give at least one topic an action"
+        )
+    ]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("connector: shopify", "connector: shopfy")
+        .replace("https://", "http://")
+        .replace("source: shop\n", "source: shop\n    workers: 0\n")
+        .replace("company: Example Inc", "companie: Example Inc")
+        + "log_level: LOUD\n"
+    )
+
+    assert [line.split(": ")[0:2] for line in mistakes(tmp_path, text)] == [
+        ["staging.yaml:4", "integrations.shop.connector"],
+        ["staging.yaml:8", "integrations.erp.url"],
+        ["staging.yaml:12", "flows.shop-to-erp.workers"],
+        ["staging.yaml:14", "flows.shop-to-erp.settings.company"],
+        ["staging.yaml:15", "flows.shop-to-erp.settings.companie"],
+        ["staging.yaml:22", "log_level"],
+    ]
+
+
+def test_what_the_destination_refuses_is_told_beside_other_mistakes(tmp_path: Path) -> None:
+    text = GOOD.replace("company: Example Inc", "companie: Example Inc").replace("stage: staging", "stage: 1")
+
+    assert [line.split(": ")[0:2] for line in mistakes(tmp_path, text)] == [
+        ["staging.yaml:1", "stage"],
+        ["staging.yaml:13", "flows.shop-to-erp.settings.company"],
+        ["staging.yaml:14", "flows.shop-to-erp.settings.companie"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "just words\n", "- a list\n", "stage: x1\nflows: 3\nintegrations: [1]\n"]
+)
+def test_a_file_that_is_something_else_is_told_without_a_traceback(tmp_path: Path, text: str) -> None:
+    assert all(line.startswith("staging.yaml:") and "; " in line for line in mistakes(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "staging.yaml"
+    file.write_bytes(b"stage: \xff\n")
+
+    with pytest.raises(ConfigurationError, match=r"staging\.yaml: is not UTF-8 text; save it as UTF-8"):
+        load(file)
+
+
+def test_no_secret_that_stands_in_the_wrong_place_is_repeated(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, GOOD.replace("https://erp.example.com", "https://key:hunter2@erp.example.com"))
+
+    assert "hunter2" not in "".join(told)
+
+
+def test_repeated_parts_may_be_written_once(tmp_path: Path) -> None:
+    text = GOOD.replace("    settings:\n", "    settings: &all\n")
+    again = (
+        "  second-to-erp:\n    source: shop\n    destination: erp\n    settings:\n      <<: *all\n      submit: false\n"
+    )
+    file = tmp_path / "staging.yaml"
+    file.write_text(text + again, "utf-8")
+
+    second = load(file).flows["second-to-erp"].settings
+
+    assert (second["company"], second["submit"]) == ("Example Inc", False)
+
+
+def test_a_stage_without_a_file_is_told_with_those_that_have_one(tmp_path: Path) -> None:
+    for name in ("local", "example", "production"):
+        (tmp_path / f"{name}.yaml").write_text("")
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_stage("staging", tmp_path)
+
+    assert str(refusal.value) == (
+        f"there is no stage 'staging': {tmp_path}/staging.yaml does not exist; stages: local, production; "
+        "copy config/example.yaml to add one"
+    )
+
+
+def test_a_file_that_names_another_stage_is_told(tmp_path: Path) -> None:
+    (tmp_path / "live.yaml").write_text(GOOD)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_stage("live", tmp_path)
+
+    assert str(refusal.value) == (
+        f"{tmp_path}/live.yaml: stage: is 'staging' in the file of stage 'live'; write stage: live"
+    )
+
+
+def test_the_example_is_a_valid_configuration() -> None:
+    config = load(CONFIG / "example.yaml")
+
+    assert config.stage == "production"
+    assert set(config.flows) == {"shop-eu-to-erp", "shop-us-to-erp"}
+
+
+def test_the_example_shows_every_setting_of_the_hub() -> None:
+    shown = yaml.safe_load((CONFIG / "example.yaml").read_text("utf-8"))
+    facts = json.loads(schema())
+
+    assert set(shown) == set(facts["properties"])
+    assert set(shown["flows"]["shop-eu-to-erp"]) == set(facts["$defs"]["Flow"]["properties"])
+    assert set(shown["flows"]["shop-eu-to-erp"]["retry"]) == set(facts["$defs"]["Retry"]["properties"])
+    assert {key for each in shown["integrations"].values() for key in each} == set(
+        facts["$defs"]["Integration"]["properties"]
+    )
+
+
+def test_the_local_stage_is_a_valid_configuration() -> None:
+    assert load_stage("local").stage == "local"
+
+
+def test_the_schema_in_the_repository_is_that_of_the_models() -> None:
+    assert SCHEMA.read_text("utf-8") == schema(), "write it anew: python -m infra.configuration schema"
+
+
+@pytest.mark.parametrize("name", ["example", "local"])
+def test_editors_accept_our_own_configurations(name: str) -> None:
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(
+        yaml.safe_load((CONFIG / f"{name}.yaml").read_text("utf-8"))
+    )

@@ -1,0 +1,93 @@
+"""Each function may do exactly what its code does, to exactly the resources it is for."""
+
+import pytest
+
+from hub.config import Config
+from tests.infra.conftest import Synthesize
+from tests.infra.templates import Templates
+
+pytestmark = pytest.mark.slow
+
+LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
+SECRET = "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production"
+
+
+def test_a_webhook_function_queues_and_reads_its_own_secret(production: Templates) -> None:
+    assert production.rights("hub-production-webhook-shop-eu") == {
+        "</aws/lambda/hub-production-webhook-shop-eu Arn>": LOGS,
+        "<hub-production-shop-eu-to-erp.fifo Arn>": ["sqs:SendMessage"],
+        f"{SECRET}/shop-eu-??????": ["secretsmanager:GetSecretValue"],
+    }
+
+
+def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None:
+    assert production.rights("hub-production-delivery-shop-eu-to-erp") == {
+        "</aws/lambda/hub-production-delivery-shop-eu-to-erp Arn>": LOGS,
+        "<hub-production-shop-eu-to-erp.fifo Arn>": [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+        "<hub-production-shop-eu-to-erp-dead.fifo Arn>": ["sqs:SendMessage"],
+        "<hub-production-ledger Arn>": ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"],
+        f"{SECRET}/erp-??????": ["secretsmanager:GetSecretValue"],
+    }
+
+
+def test_the_dlq_function_empties_dead_letter_queues_and_no_others(production: Templates) -> None:
+    assert production.rights("hub-production-dlq") == {
+        "</aws/lambda/hub-production-dlq Arn>": LOGS,
+        "arn:aws:sqs:eu-central-1:ACCOUNT:hub-production-*-dead.fifo": [
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+        "<hub-production-ledger Arn>": ["dynamodb:BatchWriteItem"],
+        "<hub-production-alarms>": ["sns:Publish"],
+    }
+
+
+def test_a_function_cannot_read_the_secret_of_an_integration_whose_name_begins_like_its_own(
+    synthesize: Synthesize, example: Config
+) -> None:
+    shop, flow = example.integrations["shop-eu"], example.flows["shop-eu-to-erp"]
+    config = example.model_copy(
+        update={
+            "integrations": {"shop": shop, "shop-eu": shop, "erp": example.integrations["erp"]},
+            "flows": {
+                "shop-to-erp": flow.model_copy(update={"source": "shop"}),
+                "shop-eu-to-erp": flow,
+            },
+        }
+    )
+    from fnmatch import fnmatchcase  # IAM's wildcards: ? is one character, * any number
+
+    rights = synthesize(config).rights("hub-production-webhook-shop")
+    allowed = [target for target, actions in rights.items() if "secretsmanager:GetSecretValue" in actions]
+
+    assert [fnmatchcase(f"{SECRET}/shop-AbC123", pattern) for pattern in allowed] == [True]
+    assert [fnmatchcase(f"{SECRET}/shop-eu-AbC123", pattern) for pattern in allowed] == [False]
+
+
+def test_every_function_has_a_role_of_its_own(production: Templates) -> None:
+    roles = [str(one.properties["Role"]) + one.template for one in production.all("AWS::Lambda::Function")]
+
+    assert len(set(roles)) == len(roles) == 5
+    assert len(production.all("AWS::IAM::Role")) == 5
+
+
+def test_no_right_reaches_everything(production: Templates) -> None:
+    for function in production.all("AWS::Lambda::Function"):
+        rights = production.rights(function.properties["FunctionName"])
+
+        assert "*" not in rights
+        assert not [action for actions in rights.values() for action in actions if "*" in action]
+
+
+@pytest.mark.parametrize("forbidden", ["dynamodb:Scan", "dynamodb:DeleteItem", "sqs:PurgeQueue"])
+def test_nothing_may_delete_in_bulk(production: Templates, forbidden: str) -> None:
+    for function in production.all("AWS::Lambda::Function"):
+        rights = production.rights(function.properties["FunctionName"])
+
+        assert forbidden not in [action for actions in rights.values() for action in actions]

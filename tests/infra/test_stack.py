@@ -1,0 +1,340 @@
+"""The synthesized hub: who is wired to whom, with which limits."""
+
+import json
+import re
+
+import pytest
+
+from hub.config import Config
+from hub.ledger import TTL_ATTRIBUTE
+from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
+from tests.infra.templates import Templates
+
+pytestmark = pytest.mark.slow
+
+FLOW = "shop-eu-to-erp"
+QUEUE, DEAD = f"hub-production-{FLOW}.fifo", f"hub-production-{FLOW}-dead.fifo"
+DELIVERY, WEBHOOK, DLQ = f"hub-production-delivery-{FLOW}", "hub-production-webhook-shop-eu", "hub-production-dlq"
+FUNCTIONS = (DELIVERY, WEBHOOK, DLQ)
+
+
+def mapping_of(templates: Templates, queue: str) -> dict[str, object]:
+    found = [
+        templates.plain(one, one.properties)
+        for one in templates.all("AWS::Lambda::EventSourceMapping")
+        if templates.plain(one, one.properties["EventSourceArn"]) == f"<{queue} Arn>"
+    ]
+    assert len(found) == 1
+    only: dict[str, object] = found[0]
+    return only
+
+
+def test_a_flow_has_its_own_fifo_queue_and_its_own_fifo_dead_letter_queue(production: Templates) -> None:
+    queue = production.named("AWS::SQS::Queue", QUEUE)
+    redrive = production.plain(queue, queue.properties["RedrivePolicy"])
+
+    assert redrive == {"deadLetterTargetArn": f"<{DEAD} Arn>", "maxReceiveCount": 50}
+    for name in (QUEUE, DEAD):
+        properties = production.named("AWS::SQS::Queue", name).properties
+        assert properties["FifoQueue"] is True
+        assert properties["SqsManagedSseEnabled"] is True
+        assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert "RedrivePolicy" not in production.named("AWS::SQS::Queue", DEAD).properties
+
+
+def test_as_many_queues_as_flows(production: Templates, example: Config) -> None:
+    names = {one.properties["QueueName"] for one in production.all("AWS::SQS::Queue")}
+
+    assert names == {f"hub-production-{flow}{end}" for flow in example.flows for end in (".fifo", "-dead.fifo")}
+
+
+@pytest.mark.parametrize(("queue", "function"), [(QUEUE, DELIVERY), (DEAD, DLQ)])
+def test_a_message_stays_hidden_for_six_times_the_time_its_function_may_take(
+    production: Templates, queue: str, function: str
+) -> None:
+    timeout = production.named("AWS::Lambda::Function", function).properties["Timeout"]
+    visibility = production.named("AWS::SQS::Queue", queue).properties["VisibilityTimeout"]
+
+    assert visibility >= 6 * timeout
+
+
+def test_the_delivery_function_takes_batches_as_its_flow_says(production: Templates) -> None:
+    assert mapping_of(production, QUEUE) == {
+        "EventSourceArn": f"<{QUEUE} Arn>",
+        "FunctionName": f"<{DELIVERY}>",
+        "BatchSize": 10,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": {"MaximumConcurrency": 2},
+    }
+
+
+def test_every_dead_letter_queue_feeds_the_dlq_function(production: Templates, example: Config) -> None:
+    for flow in example.flows:
+        mapping = mapping_of(production, f"hub-production-{flow}-dead.fifo")
+
+        assert mapping["FunctionName"] == f"<{DLQ} Arn>"
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_delivery_function_has_time_for_one_slow_call_and_the_record_of_it(production: Templates) -> None:
+    timeout = production.named("AWS::Lambda::Function", DELIVERY).properties["Timeout"]
+
+    assert timeout == 2 * production.settings(DELIVERY)["http_timeout_seconds"] == 120
+
+
+def test_a_webhook_function_answers_within_its_providers_patience(production: Templates) -> None:
+    assert production.named("AWS::Lambda::Function", WEBHOOK).properties["Timeout"] == 4  # Shopify waits 5 s in all
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_functions_run_on_arm_with_python_3_13(production: Templates, function: str) -> None:
+    properties = production.named("AWS::Lambda::Function", function).properties
+
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Runtime"] == "python3.13"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_logs_to_its_own_group_for_a_bounded_time(production: Templates, function: str) -> None:
+    resource = production.named("AWS::Lambda::Function", function)
+    group = production.named("AWS::Logs::LogGroup", f"/aws/lambda/{function}")
+
+    assert production.plain(resource, resource.properties["LoggingConfig"]) == {"LogGroup": f"</aws/lambda/{function}>"}
+    assert group.properties["RetentionInDays"] == 30
+
+
+def test_all_functions_share_one_bundle(production: Templates) -> None:
+    keys = {one.properties["Code"]["S3Key"] for one in production.all("AWS::Lambda::Function")}
+
+    assert len(keys) == 1
+
+
+def test_the_webhook_function_reads_its_settings(production: Templates) -> None:
+    settings = WebhookSettings.from_env({"HUB_SETTINGS": json.dumps(production.settings(WEBHOOK))})
+
+    assert settings == WebhookSettings(
+        stage="production",
+        integration="shop-eu",
+        connector="shopify",
+        secret_id="hub/production/shop-eu",
+        queue_urls=[f"<{QUEUE}>"],
+        account="shop-eu.myshopify.com",
+    )
+
+
+def test_the_delivery_function_reads_its_settings(production: Templates, example: Config) -> None:
+    settings = DeliverySettings.from_env({"HUB_SETTINGS": json.dumps(production.settings(DELIVERY))})
+
+    assert settings.queue_url == f"<{QUEUE}>"
+    assert settings.dead_letter_queue_url == f"<{DEAD}>"
+    assert settings.ledger_table == "hub-production-ledger"
+    assert settings.destination_url == "https://erp.example.com"
+    assert settings.destination_secret_id == "hub/production/erp"
+    assert settings.actions == {
+        "shopify.orders/create": "upsert_sales_order",
+        "shopify.orders/updated": "upsert_sales_order",
+        "shopify.orders/cancelled": "upsert_sales_order",
+    }
+    assert settings.flow_settings == example.flows[FLOW].settings
+    assert settings.retry.give_up_after_seconds == 24 * 3600
+
+
+def test_the_dlq_function_reads_its_settings(production: Templates) -> None:
+    settings = DlqSettings.from_env({"HUB_SETTINGS": json.dumps(production.settings(DLQ))})
+
+    assert settings.flows_by_queue[DEAD] == FLOW
+    assert settings.topic_arn == "<hub-production-alarms>"
+    assert settings.ledger_table == "hub-production-ledger"
+
+
+def test_the_ledger_is_kept_and_can_be_restored(production: Templates) -> None:
+    table = production.named("AWS::DynamoDB::Table", "hub-production-ledger")
+
+    assert table.properties["KeySchema"] == [
+        {"AttributeName": "entity", "KeyType": "HASH"},
+        {"AttributeName": "record", "KeyType": "RANGE"},
+    ]
+    assert table.properties["TimeToLiveSpecification"] == {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
+    assert table.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table.properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert table.properties["DeletionProtectionEnabled"] is True
+    assert (table.definition["DeletionPolicy"], table.definition["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_a_secret_is_made_without_anything_that_could_verify_a_delivery(production: Templates, example: Config) -> None:
+    secrets = {one.properties["Name"]: one.properties for one in production.all("AWS::SecretsManager::Secret")}
+
+    assert set(secrets) == {f"hub/production/{name}" for name in example.integrations}
+    for properties in secrets.values():
+        assert properties["SecretString"] == "{}"
+        assert "GenerateSecretString" not in properties
+
+
+def test_each_sending_integration_has_a_throttled_route_of_its_own(production: Templates) -> None:
+    stage = production.all("AWS::ApiGatewayV2::Stage")[0].properties
+    routes = {one.properties["RouteKey"] for one in production.all("AWS::ApiGatewayV2::Route")}
+
+    assert routes == {"POST /webhooks/shop-eu", "POST /webhooks/shop-us"}
+    assert stage["RouteSettings"] == {
+        "POST /webhooks/shop-eu": {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100},
+        "POST /webhooks/shop-us": {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100},
+    }
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
+
+
+def test_the_stage_is_made_after_the_routes_whose_throttles_it_states(production: Templates) -> None:
+    stage = production.all("AWS::ApiGatewayV2::Stage")[0].definition
+    nested = {one.logical_id for one in production.all("AWS::CloudFormation::Stack")}
+
+    assert len(nested) == 2
+    assert nested <= set(stage["DependsOn"])
+
+
+def test_a_route_leads_to_its_integrations_function_and_nothing_else_may_call_it(production: Templates) -> None:
+    template = production.named("AWS::Lambda::Function", WEBHOOK).template
+    route = next(one for one in production.all("AWS::ApiGatewayV2::Route") if one.template == template)
+    target = next(one for one in production.all("AWS::ApiGatewayV2::Integration") if one.template == template)
+    permissions = [one for one in production.all("AWS::Lambda::Permission") if one.template == template]
+
+    assert production.plain(route, route.properties["Target"]) == f"integrations/<{target.logical_id}>"
+    assert production.plain(target, target.properties["IntegrationUri"]) == f"<{WEBHOOK} Arn>"
+    assert target.properties["PayloadFormatVersion"] == "2.0"
+    assert [production.plain(one, one.properties) for one in permissions] == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": f"<{WEBHOOK}>",
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": "arn:aws:execute-api:eu-central-1:ACCOUNT:<hub-production>/*/POST/webhooks/shop-eu",
+        }
+    ]
+
+
+def test_access_logs_say_nothing_about_the_caller(production: Templates) -> None:
+    settings = production.all("AWS::ApiGatewayV2::Stage")[0].properties["AccessLogSettings"]
+
+    assert set(re.findall(r"\$context\.[A-Za-z.]+", settings["Format"])) == {
+        "$context.requestId",
+        "$context.requestTimeEpoch",
+        "$context.routeKey",
+        "$context.status",
+        "$context.responseLatency",
+        "$context.integrationLatency",
+        "$context.integrationStatus",
+        "$context.responseLength",
+        "$context.error.responseType",
+    }
+    assert json.loads(settings["Format"])
+    assert (
+        production.named("AWS::Logs::LogGroup", "/aws/vendedlogs/hub-production-access").properties["RetentionInDays"]
+        == 14
+    )
+
+
+def test_operators_get_mail(production: Templates) -> None:
+    subscription = production.all("AWS::SNS::Subscription")[0]
+
+    assert production.plain(subscription, subscription.properties) == {
+        "Endpoint": "operations@example.com",
+        "Protocol": "email",
+        "TopicArn": "<hub-production-alarms>",
+    }
+
+
+def test_plain_http_is_refused_on_aws(production: Templates, example: Config) -> None:
+    denied = {
+        target
+        for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+        for one in production.all(kind)
+        for statement in one.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for target in [production.plain(one, statement["Resource"])]
+    }
+
+    queues = {f"<hub-production-{flow}{end} Arn>" for flow in example.flows for end in (".fifo", "-dead.fifo")}
+    assert denied == {*queues, "<hub-production-alarms>"}
+
+
+def test_alarms_of_this_account_may_use_the_topic_and_no_other_service_may(production: Templates) -> None:
+    policy = production.all("AWS::SNS::TopicPolicy")[0]
+    allowed = [one for one in policy.properties["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+
+    assert production.plain(policy, allowed) == [
+        {
+            "Sid": "AlarmsOfThisAccount",
+            "Effect": "Allow",
+            "Action": "sns:Publish",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Resource": "<hub-production-alarms>",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "ACCOUNT"}},
+        }
+    ]
+
+
+ALARMS = [
+    (f"{DELIVERY}-errors", "AWS/Lambda", "Errors", {"FunctionName": f"<{DELIVERY}>"}, 0),
+    (f"{WEBHOOK}-errors", "AWS/Lambda", "Errors", {"FunctionName": f"<{WEBHOOK}>"}, 0),
+    (f"{DLQ}-errors", "AWS/Lambda", "Errors", {"FunctionName": f"<{DLQ}>"}, 0),
+    (f"{DELIVERY}-bugs", "ErpHub", "Bugs", {"flow": FLOW, "stage": "production"}, 0),
+    (f"{WEBHOOK}-bugs", "ErpHub", "Bugs", {"integration": "shop-eu", "stage": "production"}, 0),
+    (f"{DLQ}-bugs", "ErpHub", "Bugs", {"stage": "production"}, 0),
+    (
+        f"hub-production-{FLOW}-dead-letters-wait",
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        {"QueueName": f"<{DEAD} QueueName>"},
+        0,
+    ),
+    (
+        f"hub-production-{FLOW}-events-wait",
+        "AWS/SQS",
+        "ApproximateAgeOfOldestMessage",
+        {"QueueName": f"<{QUEUE} QueueName>"},
+        1800,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "namespace", "metric", "dimensions", "above"), ALARMS, ids=[a[0] for a in ALARMS])
+def test_an_alarm_watches_its_metric_and_rings_on_the_topic(
+    production: Templates, name: str, namespace: str, metric: str, dimensions: dict[str, str], above: int
+) -> None:
+    alarm = production.named("AWS::CloudWatch::Alarm", name)
+    properties = production.plain(alarm, alarm.properties)
+
+    assert (properties["Namespace"], properties["MetricName"]) == (namespace, metric)
+    assert {one["Name"]: one["Value"] for one in properties["Dimensions"]} == dimensions
+    assert (properties["Threshold"], properties["ComparisonOperator"]) == (above, "GreaterThanThreshold")
+    assert properties["TreatMissingData"] == "notBreaching"
+    assert properties["AlarmActions"] == ["<hub-production-alarms>"]
+
+
+def test_outputs_say_where_things_are(production: Templates) -> None:
+    outputs = production.templates[production.top]["Outputs"]
+    told = {name: production.plain(next(production.resources()), one["Value"]) for name, one in outputs.items()}
+
+    assert told["ApiId"] == "<hub-production>"
+    assert told["ApiUrl"] == "<hub-production ApiEndpoint>"
+    assert told["WebhookUrlshopeu"] == "<hub-production ApiEndpoint>/webhooks/shop-eu"
+    assert told["WebhookUrlshopus"] == "<hub-production ApiEndpoint>/webhooks/shop-us"
+    assert told["LedgerTable"] == "<hub-production-ledger>"
+    assert told["AlarmsTopic"] == "<hub-production-alarms>"
+
+
+def test_the_local_stage_differs_only_in_what_its_emulator_cannot_do(local: Templates) -> None:
+    import platform
+
+    host = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    table = local.named("AWS::DynamoDB::Table", "hub-local-ledger")
+
+    assert {tuple(one.properties["Architectures"]) for one in local.all("AWS::Lambda::Function")} == {(host,)}
+    assert table.definition["DeletionPolicy"] == "Delete"
+    assert local.all("AWS::SQS::QueuePolicy") == []
+    assert local.named("AWS::SQS::Queue", f"hub-local-{FLOW}.fifo").properties["RedrivePolicy"]["maxReceiveCount"] == 50
+
+
+def test_no_account_and_no_lookup_is_baked_in(production: Templates, local: Templates) -> None:
+    for templates in (production, local):
+        manifest = json.loads((templates.folder / "manifest.json").read_text())
+
+        assert manifest.get("missing", []) == []
+        assert manifest["artifacts"][templates.stack]["environment"].startswith("aws://unknown-account/")
