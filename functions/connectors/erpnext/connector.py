@@ -85,6 +85,7 @@ class ErpNextDestination:
                     "taxes": mapping.tax_rows(order, settings),
                 },
                 only_new=mapping.ONLY_NEW,
+                row_key=mapping.ROW_KEY,
                 docstatus=docstatus,
                 submittable=True,
                 allowed_on_submit=mapping.ALLOWED_ON_SUBMIT,

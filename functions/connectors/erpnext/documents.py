@@ -7,7 +7,7 @@ makes a second document, and a request whose client gave up still takes effect.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +60,7 @@ class Wanted:
     fields: Mapping[str, Any]
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     only_new: frozenset[str] = frozenset()  # fields and columns given at creation; what desk users make of them stays
+    row_key: Mapping[str, str] = field(default_factory=dict)  # table → the column that tells its rows apart
     docstatus: int = DRAFT
     allowed_on_submit: frozenset[str] = frozenset()
     submittable: bool = False
@@ -167,7 +168,8 @@ class Documents:
         """A new draft in place of a cancelled document: what desk users wrote is copied, what the source says, newer."""
         copied = {**_copy(cancelled), "amended_from": cancelled["name"]}
         newer = {name: value for name, value in wanted.fields.items() if name not in wanted.only_new}
-        return self._create(wanted, _revision(cancelled) + 1, {**copied, **newer})
+        tables = {name: with_desk_columns(wanted, name, cancelled) for name in wanted.tables}
+        return self._create(replace(wanted, tables=tables), _revision(cancelled) + 1, {**copied, **newer})
 
     def _finish(self, wanted: Wanted, draft: Document) -> None:
         """Submit a draft where that is wanted, once it says exactly what it should."""
@@ -267,11 +269,25 @@ def differences(wanted: Wanted, current: Document) -> dict[str, Any]:
         if name not in wanted.only_new and not _same(value, current.get(name))
     }
     tables = {
-        name: rows
+        name: with_desk_columns(wanted, name, current)
         for name, rows in wanted.tables.items()
         if not _same_rows(rows, current.get(name) or [], wanted.only_new)
     }
     return {**fields, **tables}
+
+
+def with_desk_columns(wanted: Wanted, table: str, current: Document) -> list[dict[str, Any]]:
+    """The wanted rows of a table, each with what desk users made of its `only_new` columns in the row it replaces."""
+    key = wanted.row_key.get(table, "")
+    left = list(current.get(table) or [])
+    rows = []
+    for row in wanted.tables[table]:
+        old = next((one for one in left if key and _same(row.get(key), one.get(key))), None)
+        if old is not None:
+            left.remove(old)
+        desk = {name: old[name] for name in row if name in wanted.only_new and old.get(name)} if old else {}
+        rows.append({**row, **desk})
+    return rows
 
 
 def _same_rows(wanted: Sequence[Mapping[str, Any]], current: Sequence[Document], only_new: frozenset[str]) -> bool:

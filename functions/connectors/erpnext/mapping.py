@@ -34,6 +34,7 @@ ONLY_NEW = frozenset(
         "territory",
     ]
 )
+ROW_KEY = {"items": "item_code", "taxes": "account_head"}
 
 
 def customer_fields(customer: Customer, settings: FlowSettings) -> dict[str, Any]:
