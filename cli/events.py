@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from botocore.exceptions import ClientError
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -65,29 +66,30 @@ def _subjects(entity: str, stage: Stage) -> list[str]:
 
 
 def _print(ended: list[Ended]) -> None:
-    console = Console()
-    for entity in dict.fromkeys(each.entity for each in ended):
-        table = Table("recorded (UTC)", "event", "type", "flow", "outcome", "document or reason", "tries", title=entity)
-        for each in ended:
-            if each.entity == entity:
-                table.add_row(
-                    _clock(each.recorded_at),
-                    Text(each.event_id, overflow="fold"),
-                    Text(each.type.split(".", 1)[-1]),
-                    Text(each.flow),
-                    Text(each.outcome, style=COLOURS.get(each.outcome, "")),
-                    Text(told(each), overflow="fold"),
-                    str(each.attempts),
-                )
-        console.print(table)
+    console = Console(soft_wrap=True, highlight=False)
+    for entity, flow in dict.fromkeys((each.entity, each.flow) for each in ended):
+        rows = [each for each in ended if (each.entity, each.flow) == (entity, flow)]
+        console.print(Text(f"{entity} in flow {flow}", style="bold"))
+        table = Table("#", "recorded (UTC)", "topic", "outcome", "document", "tries", box=box.SIMPLE_HEAD)
+        for number, each in enumerate(rows, start=1):
+            table.add_row(
+                str(number),
+                f"{each.recorded_at:%Y-%m-%d %H:%M:%S}",
+                Text(each.type.split(".", 1)[-1]),
+                Text(each.outcome, style=COLOURS.get(each.outcome, "")),
+                Text(each.name, no_wrap=True),
+                str(each.attempts),
+            )
+        Console().print(table)
+        for number, each in enumerate(rows, start=1):
+            console.print(Text(f"  {number}  event {each.event_id}"))
+            if why := reason(each):
+                console.print(Text(f"     {why}", style=COLOURS.get(each.outcome, "")))
 
 
-def told(ended: Ended) -> str:
-    """The document that an event ended in, or why it ended without one."""
-    document = f"{ended.doctype} {ended.name}".strip()
-    failure = f"{ended.failure.code}: {ended.failure.message}" if ended.failure else ""
-    return " · ".join(part for part in (document, ended.rule, failure) if part)
-
-
-def _clock(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+def reason(ended: Ended) -> str:
+    """Why an event ended without a document, or as it did; "" where there is nothing to say."""
+    if ended.failure is None:
+        return ended.rule
+    code, message = ended.failure.code, ended.failure.message
+    return message if message.startswith(f"{code}: ") else f"{code}: {message}"

@@ -69,7 +69,8 @@ def sentence(error: Exception) -> str:
         return _refused(error)
     if isinstance(error, BotoCoreError):
         return f"The call to AWS failed: {error}."
-    return str(error)
+    text = str(error)
+    return text[:1].upper() + text[1:] if text.startswith("there is") else text
 
 
 def _refused(error: ClientError) -> str:

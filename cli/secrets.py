@@ -20,30 +20,50 @@ IntegrationName = Annotated[str, typer.Argument(help="The integration, as the co
 
 
 @app.command("set")
-def set_secrets(integration: IntegrationName, stage: StageOption = None, config: ConfigOption = None) -> None:
+def set_secrets(
+    integration: IntegrationName,
+    stage: StageOption = None,
+    config: ConfigOption = None,
+    forget_previous: Annotated[
+        bool, typer.Option("--forget-previous", help="Accept the previous signing secret no longer: it leaked.")
+    ] = False,
+) -> None:
     """Store secrets: asks for each one without showing it, or reads a JSON object {name: value} from stdin.
 
-    What is left empty keeps its value.
+    What is left empty keeps its value. A replaced signing secret stays valid beside the new one, since the provider
+    changes over in its own time, until --forget-previous ends it.
     """
     opened = open_stage(stage, config)
-    purposes = opened.manifest(integration).secrets
-    if not purposes:
-        raise Failed(f"The connector {opened.integration(integration).connector!r} needs no secrets.")
+    manifest = opened.manifest(integration)
+    if not manifest.secrets:
+        raise Failed(f"The connector {manifest.name!r} needs no secrets.")
     stored = read(opened, integration)  # first, so that nobody types a secret for a stage that is not there
-    given = _asked(purposes, stored) if sys.stdin.isatty() else _from_stdin(sys.stdin.read())
-    _check_names(given, purposes, integration)
-    new = {name: value for name, value in given.items() if value}
-    if not new:
-        raise Failed("No value was given; nothing was changed.")
+    given = _asked(manifest.secrets, stored) if sys.stdin.isatty() else _from_stdin(sys.stdin.read())
+    _check_names(given, manifest.secrets, integration)
+    signing = manifest.webhook.secret if manifest.webhook else ""
+    new = changed(stored, {name: value for name, value in given.items() if value}, signing, forget_previous)
+    if new == stored:
+        raise Failed("Nothing new was given; nothing was changed.")
     opened.secrets().put_secret_value(
-        SecretId=opened.secret_id(integration), SecretString=json.dumps(stored | new, sort_keys=True)
+        SecretId=opened.secret_id(integration), SecretString=json.dumps(new, sort_keys=True)
     )
+    names = ", ".join(sorted(name for name in {*new, *stored} if new.get(name) != stored.get(name)))
     Console().print(
-        f"Stored in {opened.secret_id(integration)}: {', '.join(sorted(new))}. "
-        f"In use everywhere within {IN_USE_AFTER_MINUTES} minutes.",
+        f"Changed in {opened.secret_id(integration)}: {names}. In use everywhere within {IN_USE_AFTER_MINUTES} minutes.",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def changed(stored: dict[str, str], given: dict[str, str], signing: str, forget_previous: bool) -> dict[str, str]:
+    """The secrets after a change; `signing` names the one whose replaced value stays valid as its previous."""
+    new = stored | given
+    if forget_previous:
+        return {name: value for name, value in new.items() if not name.endswith(PREVIOUS) or name in given}
+    replaced = stored.get(signing)
+    if replaced and new[signing] != replaced and signing + PREVIOUS not in given:
+        new[signing + PREVIOUS] = replaced
+    return new
 
 
 @app.command("show")

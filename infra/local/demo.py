@@ -95,8 +95,9 @@ def _run(running: Running, config: Config) -> int:
     tale = story(integration, flow.settings, datetime.now(UTC))
     with client(running.erp_url) as erp:
         before = counts(erp, COUNTED)
-        sent = _send(tale, shop)
-        sent = _wait(sent, aws, config, integration, flow_name)
+        queues = _Queues(aws("sqs"), config, flow_name)
+        history = LedgerHistory(aws("dynamodb"), names.ledger_table(config.stage))
+        sent = _wait(_send(tale, shop), history, queues, integration)
         _show(sent)
         faults = [*_answers(sent), *_documents(tale, sent, erp), *_others(tale, erp, before)]
     return _verdict(tale, sent, faults)
@@ -141,38 +142,44 @@ def _send(tale: Story, shop: Shop) -> list[Sent]:
     return sent
 
 
-def _wait(sent: list[Sent], aws: Callable[[str], Any], config: Config, integration: str, flow: str) -> list[Sent]:
-    """Until the queues are empty and each accepted event has ended in the ledger, or the patience is."""
+class _Queues:
+    """A flow's queue and dead letter queue, and how many messages waited there before the demo."""
+
+    def __init__(self, client: Any, config: Config, flow: str) -> None:
+        self._client = client
+        both = (names.queue(config.stage, flow), names.dead_letter_queue(config.stage, flow))
+        self._urls = [client.get_queue_url(QueueName=name)["QueueUrl"] for name in both]
+        self._before = self._waiting()
+
+    def ours(self) -> int:
+        """How many messages more there are than before."""
+        return max(0, self._waiting() - self._before)
+
+    def _waiting(self) -> int:
+        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return sum(
+            int(count)
+            for url in self._urls
+            for count in self._client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"].values()
+        )
+
+
+def _wait(sent: list[Sent], history: LedgerHistory, queues: _Queues, integration: str) -> list[Sent]:
+    """Until the queues are empty of ours and each accepted event has ended in the ledger, or the patience is."""
     began = time.monotonic()
-    ledger = LedgerHistory(aws("dynamodb"), names.ledger_table(config.stage))
-    sqs = aws("sqs")
-    queues = [
-        sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        for name in (names.queue(config.stage, flow), names.dead_letter_queue(config.stage, flow))
-    ]
+    entities = {f"{integration}/{one.delivery.entity}" for one in sent}
     while True:
-        ends = {
-            each.event_id: each
-            for entity in {one.delivery.entity for one in sent}
-            for each in ledger.of(f"{integration}/{entity}")
-        }
+        ends = {each.event_id: each for entity in entities for each in history.of(entity)}
         sent = [Sent(one.delivery, one.answer, ends.get(one.answer.event or one.answer.webhook_id)) for one in sent]
-        open_ones = sum(1 for one in sent if one.answer.event and one.ended is None)
-        waiting = sum(_waiting(sqs, queue) for queue in queues)
-        waited = time.monotonic() - began
-        if not open_ones and not waiting:
-            print(f"All events have ended after {waited:.1f} s.\n")
+        unended = sum(1 for one in sent if one.answer.event and one.ended is None)
+        waiting, waited = queues.ours(), time.monotonic() - began
+        if not unended and not waiting:
+            print(f"All events have ended after {waited:.1f} s.")
             return sent
         if waited > WAIT_SECONDS:
-            print(f"{open_ones} events have not ended after {waited:.0f} s; {waiting} messages wait on the queues.\n")
+            print(f"{unended} events have not ended after {waited:.0f} s; {waiting} messages wait on the queues.")
             return sent
         time.sleep(0.2)
-
-
-def _waiting(sqs: Any, queue: str) -> int:
-    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes: Mapping[str, str] = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=wanted)["Attributes"]
-    return sum(int(attributes[name]) for name in wanted)
 
 
 def _show(sent: list[Sent]) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
+from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.http import DestinationHttp
 from connectors.erpnext.connector import credentials
@@ -43,6 +44,7 @@ LOOPBACK = {"127.0.0.1", "localhost"}
 ERPNEXT = "erpnext"
 ASSEMBLY = STATE / "assembly"
 SETUP_SECONDS = 60.0
+FINISH_SECONDS = 3.0
 
 
 class CannotStart(Exception):
@@ -74,8 +76,8 @@ class Environment:
         self._claim = claim()
         if self._claim is None:
             other = noted()
-            where = f" (process {other.pid}, local AWS at {other.aws_url})" if other else ""
-            raise CannotStart(f"The hub is already up{where}: use that one, or stop it with Ctrl-C in its terminal.")
+            state = f"up (process {other.pid}, local AWS at {other.aws_url})" if other else "being started or stopped"
+            raise CannotStart(f"The hub is already {state}: use that one, or stop it with Ctrl-C in its terminal.")
         try:
             self._check_ports()
         except CannotStart:
@@ -92,6 +94,8 @@ class Environment:
 
     def stop(self) -> bool:
         """Stop everything in bounded time; the state stays. False where some of it was lost."""
+        if self.aws.running:
+            self._let_finish()
         clean = self.aws.stop()
         if self.stand_in:
             self.stand_in.stop()
@@ -146,6 +150,23 @@ class Environment:
                 told.detail = ", ".join(created) or "as they were"
         with step(self.say, "functions warm") as told:
             told.detail = f"{warm_up(self.aws, self.config.stage)} processes"
+
+    def _let_finish(self) -> None:
+        """Wait a moment for events at work: one that is interrupted stays hidden until its queue's timeout, minutes
+        after the next start."""
+        until = time.monotonic() + FINISH_SECONDS
+        try:
+            while time.monotonic() < until and any(self.at_work(flow) for flow in self.config.flows):
+                time.sleep(0.1)
+        except (BotoCoreError, ClientError):
+            return  # not deployed, or ended by itself
+
+    def at_work(self, flow: str) -> int:
+        """How many events of a flow are being delivered or hidden until their next try."""
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=names.queue(self.config.stage, flow))["QueueUrl"]
+        hidden = "ApproximateNumberOfMessagesNotVisible"
+        return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[hidden])["Attributes"][hidden])
 
     def _check_ports(self) -> None:
         wanted = [(self.aws_port, "the local AWS", "HUB_LOCAL_AWS_PORT")]

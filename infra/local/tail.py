@@ -40,7 +40,7 @@ class Tail:
         newest = max((stamp for _, stamp, _ in self._told), default=self._since)
         self._since = max(self._since, newest - OVERLAP_MILLISECONDS)
         self._told = {key for key in self._told if key[1] >= self._since}
-        for stamp, line in sorted(found):
+        for stamp, line in sorted(found, key=lambda each: each[0]):  # a function's own lines stay in their order
             clock = datetime.fromtimestamp(stamp / 1000).strftime("%H:%M:%S")  # noqa: DTZ006 - the reader's own clock
             yield f"  {clock}  {line}"
 
