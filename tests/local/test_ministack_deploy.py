@@ -18,9 +18,16 @@ Template = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
     with MiniStack(tmp_path_factory.mktemp("aws"), port=0) as running:
         yield running
+
+
+@pytest.fixture
+def aws(emulator: MiniStack) -> Iterator[MiniStack]:
+    """The local AWS, without the stack that the test before may have left."""
+    yield emulator
+    emulator.client("cloudformation").delete_stack(StackName=STACK)
 
 
 @pytest.fixture
@@ -49,12 +56,6 @@ def assembly(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return write
-
-
-@pytest.fixture(autouse=True)
-def no_stack_left(aws: MiniStack) -> Iterator[None]:
-    yield
-    aws.client("cloudformation").delete_stack(StackName=STACK)
 
 
 def key_of(name: str, content: Template) -> str:
