@@ -14,6 +14,7 @@ from hub.config import Flow, Integration
 from hub.manifest import Manifest
 from infra.actions import IGNORE, event_actions, manifest
 from infra.mistakes import Mistake, told
+from infra.receives import MOST, receives
 from infra.yaml_lines import Place
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
@@ -103,6 +104,9 @@ def _flow(
         what = f"source and destination are both {flow.source!r}"
         yield Mistake((*place, "destination"), what, "name two integrations")
         return
+    if receives(flow.retry) > MOST:
+        what = f"waits so short use up the {MOST} receives that SQS counts to before give_up_after_hours have passed"
+        yield Mistake((*place, "retry"), what, "raise cap_seconds or lower give_up_after_hours")
     source, destination = manifests.get(flow.source), manifests.get(flow.destination)
     if source and not source.topic:
         yield Mistake(

@@ -17,6 +17,7 @@ from infra.actions import actions_of
 from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
+from infra.receives import receives
 from infra.rules import PLAIN_HTTP, accept
 
 # One call to the destination may take 60 s (DeliverySettings.http_timeout_seconds) and an event is begun only with so
@@ -24,11 +25,6 @@ from infra.rules import PLAIN_HTTP, accept
 TIMEOUT_SECONDS = 120
 # AWS's advice: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_TIMES_TIMEOUT = 6
-# Retries are paced by the delivery Lambda, which hides a message for the wait that its flow's retry policy says and
-# sets it aside itself when the time to give up has come. This counter only catches an event that makes the Lambda crash
-# before it can do so. With waits of at most 15 minutes, 12 hours of outage take 48 receives and a few short first ones;
-# AWS's own minimum of 5 would turn an outage into dead letters.
-MAX_RECEIVES = 50
 RETENTION_DAYS = 14  # the most that SQS allows: an outage's events must still be there
 # Packages take 85 MB; a batch is at most 6 MB, but its bodies are deflated, and parsed JSON takes several times its text
 MEMORY_MB = 512
@@ -64,7 +60,9 @@ class Flow(Construct):
             runtime,
             name=names.queue(stage, name),
             visibility_seconds=VISIBILITY_TIMES_TIMEOUT * TIMEOUT_SECONDS,
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=self.dead_letter_queue),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                max_receive_count=receives(shared.config.flows[name].retry), queue=self.dead_letter_queue
+            ),
         )
         self._delivery(runtime, shared)
         lambda_.CfnEventSourceMapping(

@@ -40,6 +40,8 @@ def told(model: type[BaseModel], error: ErrorDetails, at: Place = ()) -> Mistake
             return Mistake(place, "is not a setting", _known(str(inner[-1]), around))
         case "missing":
             return Mistake(place, "is missing", f"add it: {_meaning(around, inner)}")
+        case "too_short":
+            return Mistake(place, "is empty", f"add at least one; {_meaning(around, inner)}")
         case "dict_type" | "model_type":
             return Mistake(place, "is not a set of settings", "write `name: value` lines below it, indented")
         case "value_error":  # one of our own validators, which says what it was given

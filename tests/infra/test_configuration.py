@@ -97,6 +97,14 @@ CASES = {
         "    erpnext\n",
         "staging.yaml:6: integrations.erp: is not a set of settings; write `name: value` lines below it, indented",
     ),
+    "waits that are too short for the patience": (
+        "    source: shop\n",
+        "    source: shop\n    retry:\n      cap_seconds: 60\n",
+        (
+            "staging.yaml:12: flows.shop-to-erp.retry: waits so short use up the 1000 receives that SQS counts to before "
+            "give_up_after_hours have passed; raise cap_seconds or lower give_up_after_hours"
+        ),
+    ),
     "name that is none": (
         "  shop-to-erp:\n",
         "  Shop_to_ERP:\n",

@@ -33,7 +33,7 @@ def test_a_flow_has_its_own_fifo_queue_and_its_own_fifo_dead_letter_queue(produc
     queue = production.named("AWS::SQS::Queue", QUEUE)
     redrive = production.plain(queue, queue.properties["RedrivePolicy"])
 
-    assert redrive == {"deadLetterTargetArn": f"<{DEAD} Arn>", "maxReceiveCount": 50}
+    assert redrive == {"deadLetterTargetArn": f"<{DEAD} Arn>", "maxReceiveCount": 402}
     for name in (QUEUE, DEAD):
         properties = production.named("AWS::SQS::Queue", name).properties
         assert properties["FifoQueue"] is True
@@ -329,7 +329,9 @@ def test_the_local_stage_differs_only_in_what_its_emulator_cannot_do(local: Temp
     assert {tuple(one.properties["Architectures"]) for one in local.all("AWS::Lambda::Function")} == {(host,)}
     assert table.definition["DeletionPolicy"] == "Delete"
     assert local.all("AWS::SQS::QueuePolicy") == []
-    assert local.named("AWS::SQS::Queue", f"hub-local-{FLOW}.fifo").properties["RedrivePolicy"]["maxReceiveCount"] == 50
+    assert (
+        local.named("AWS::SQS::Queue", f"hub-local-{FLOW}.fifo").properties["RedrivePolicy"]["maxReceiveCount"] == 210
+    )
 
 
 def test_no_account_and_no_lookup_is_baked_in(production: Templates, local: Templates) -> None:
