@@ -163,5 +163,4 @@ def refusal(site: Site, request: Request, error: FrappeError, messages: list[dic
     else:
         answer = json_answer(error.status, envelope_v1(error, messages, show_traceback))
     answer.ended = error.exc_type == "AuthenticationError"
-    answer.cookies = error.exc_type != "JSONDecodeError" or "Expecting property name" not in error.text
     return answer

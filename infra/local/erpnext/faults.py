@@ -27,6 +27,7 @@ KINDS = {
     "truncated": "commit, then break the answer off in the middle of its body",
 }
 
+DEADLOCK = "(1213, 'Deadlock found when trying to get lock; try restarting transaction')"
 READ_ONLY = (
     "Site is running in read only mode for maintenance or site update, this action can not be performed right now. "
     "Please try again later."
@@ -113,12 +114,13 @@ class Faults:
         return hits
 
 
-def error_of(fault: Fault) -> FrappeError | None:
-    """What a fault makes ERPNext answer, for those that are answers of ERPNext's own."""
+def error_of(fault: Fault, *, from_erpnext: bool = False) -> FrappeError | None:
+    """What a fault makes ERPNext answer, for those that are answers of ERPNext's own.
+
+    `from_erpnext` tells that ERPNext's code, not Frappe's, was at work, which the envelope shows.
+    """
     if fault.kind == "deadlock":
-        return FrappeError(
-            "QueryDeadlockError", "(1213, 'Deadlock found when trying to get lock; try restarting transaction')"
-        )
+        return FrappeError("QueryDeadlockError", DEADLOCK, from_erpnext=from_erpnext)
     if fault.kind == "lock_timeout":
         return FrappeError("QueryTimeoutError", "(1205, 'Lock wait timeout exceeded; try restarting transaction')")
     if fault.kind == "rate_limit_exceeded":

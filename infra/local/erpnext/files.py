@@ -61,4 +61,4 @@ def _download(tx: Transaction, request: Request) -> Answer:
 
 def _page(status: int, title: str, text: str) -> Answer:
     page = f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
-    return Answer(status, page.encode(), "text/html; charset=utf-8")
+    return Answer(status, page.encode(), "text/html; charset=utf-8", cookies=False)

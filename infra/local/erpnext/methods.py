@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.erpnext import documents, lists
+from infra.local.erpnext import accounting, documents, lists
 from infra.local.erpnext.errors import FrappeError, no_permission, not_found, thrown
 from infra.local.erpnext.faults import Faults, error_of, rate_limit_exceeded
 from infra.local.erpnext.requests import Request
@@ -182,7 +182,7 @@ def bulk_update(call: Call) -> Any:
                 if fault.kind == "deadlock":
                     call.tx.store.rollback_to(start)
                     call.tx.events.clear()
-                error = error_of(fault)
+                error = error_of(fault, from_erpnext=call.tx.meta(doc["doctype"]).submittable)
                 if error:
                     raise error
             documents.update(call.tx, doc["doctype"], doc["docname"], values)
@@ -227,6 +227,10 @@ def reset_password(call: Call) -> Any:
     return "not found"
 
 
+def get_payment_entry(call: Call) -> Doc:
+    return accounting.payment_for(call.tx, call.required("dt"), call.required("dn"))
+
+
 def add_comment(call: Call) -> Doc:
     values = {
         "reference_doctype": call.required("reference_doctype"),
@@ -261,6 +265,7 @@ METHODS: dict[str, Method] = {
     "frappe.core.doctype.user.user.reset_password": reset_password,
     "frappe.desk.form.utils.add_comment": add_comment,
     "frappe.desk.doctype.tag.tag.add_tag": add_tag,
+    "erpnext.accounts.doctype.payment_entry.payment_entry.get_payment_entry": get_payment_entry,
     "erpnext.stock.utils.get_latest_stock_qty": get_latest_stock_qty,
     "ping": lambda _: "pong",
 }

@@ -181,7 +181,7 @@ class ErpNextStandIn:
         instant = None
         try:
             for fault in hits:
-                early = self._before_the_work(fault, request)
+                early = self._before_the_work(fault, request, doctype)
                 if early is not None:
                     return early
                 if fault.kind == "drop_before_commit":
@@ -195,7 +195,10 @@ class ErpNextStandIn:
             request.user = user_of(self.site, self.sessions, request)
             answer = self._perform(request, snapshot, instant, messages)
         except FrappeError as error:
-            return api.refusal(self.site, request, error, messages)
+            refusal = api.refusal(self.site, request, error, messages)
+            # Recorded: a request that fails before its session begins gets no cookies.
+            refusal.cookies = error is not form_error and error.exc_type != "SessionStopped"
+            return refusal
         for fault in hits:
             if fault.kind == "drop_after_commit":
                 return None
@@ -205,7 +208,7 @@ class ErpNextStandIn:
                 answer.headers.append(("X-Standin-Truncate", "1"))
         return answer
 
-    def _before_the_work(self, fault: Fault, request: Request) -> Answer | None:
+    def _before_the_work(self, fault: Fault, request: Request, doctype: str | None) -> Answer | None:
         if fault.kind in ("slow", "lock_timeout"):
             self.sleep(fault.seconds)
         if fault.kind == "html_error":
@@ -220,7 +223,8 @@ class ErpNextStandIn:
             ]
             answer.headers.append(("Retry-After", wait))
             return answer
-        error = error_of(fault)
+        submittable = doctype is not None and self.site.knows(doctype) and self.site.meta(doctype).submittable
+        error = error_of(fault, from_erpnext=submittable)
         if error is not None:
             raise error
         return None
@@ -332,9 +336,8 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _refuse_long_line(self) -> None:
-        size = max(len(self.raw_requestline), 8192)
+        size = min(len(self.raw_requestline), 8192)  # gunicorn counts what it has read so far
         answer = html_answer(400, "Bad Request", f"Request Line is too large ({size} &gt; {REQUEST_LINE_LIMIT})")
-        answer.body = answer.body.replace(b"    Request", b"    Request")
         self.requestline, self.request_version, self.command = "", "HTTP/1.1", "GET"
         self.server.standin.requests.append(("GET", self.raw_requestline.decode("latin-1").split(" ")[1][:200], 400))
         self._send(answer)

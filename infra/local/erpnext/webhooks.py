@@ -61,7 +61,7 @@ class WebhookSender:
     def wait_until_idle(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until every webhook was delivered or given up; False when the time is over."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._pending == 0, timeout_seconds)
+            return bool(self._idle.wait_for(lambda: self._pending == 0, timeout_seconds))
 
     def send(self, events: list[tuple[str, Doc]], user: str) -> None:
         """Queue the calls for the events of one transaction; each webhook at most once per document, as Frappe does."""

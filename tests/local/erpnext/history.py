@@ -93,6 +93,8 @@ class History:
         """Send a recorded request, with our credentials and values in the place of the recorded ones."""
         request = found.request
         headers = {name: self._header(name, value) for name, value in request["headers"].items() if name != "Content-Length"}
+        if found.number == "221":
+            headers["Cookie"] = self.cookie
         text = BODIES[found.name]() if found.name in BODIES else request["body"]
         if isinstance(text, str):
             text = self.translation.into_ours(text)
@@ -100,8 +102,6 @@ class History:
         return send(self.erp.url, request["method"], raw_path, text.encode() if text is not None else None, headers)
 
     def _header(self, name: str, value: str) -> str:
-        if name == "Cookie":
-            return self.cookie
         if name != "Authorization":
             return value
         key = self.erp.token.partition(":")[0]
