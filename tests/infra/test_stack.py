@@ -320,6 +320,13 @@ def test_outputs_say_where_things_are(production: Templates) -> None:
     assert told["AlarmsTopic"] == "<hub-production-alarms>"
 
 
+def test_a_nested_stack_says_where_its_flows_queues_are(production: Templates) -> None:
+    queue = production.named("AWS::SQS::Queue", QUEUE)
+    outputs = production.templates[queue.template]["Outputs"]
+
+    assert production.plain(queue, outputs["QueueUrlshopeutoerp"]["Value"]) == f"<{QUEUE}>"
+
+
 def test_the_local_stage_differs_only_in_what_its_emulator_cannot_do(local: Templates) -> None:
     import platform
 
