@@ -12,7 +12,8 @@ from hub.ledger import Failure
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_VISIBILITY_SECONDS = 43_200  # SQS: 12 hours from the first receive on
+MAX_VISIBILITY_SECONDS = 42_300  # SQS: 12 hours from the receive on, of which a Lambda can have used 15 minutes
+MAX_REASON_CHARS = 2_000
 
 
 class SqsEventQueue:
@@ -94,7 +95,7 @@ def failure_attributes(failure: Failure, attempts: int) -> dict[str, Any]:
         "code": failure.code,
         "category": failure.category,
         "severity": failure.severity,
-        "message": failure.message[:2_000] or "no message",
+        "message": _taken_by_sqs(failure.message) or "no message",
         "attempts": str(attempts),
     }
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
@@ -107,6 +108,11 @@ def failure_from_attributes(attributes: dict[str, Any]) -> tuple[Failure, int] |
         return None
     failure = Failure(values["code"], values.get("category", ""), values.get("severity", ""), values.get("message", ""))
     return failure, int(values.get("attempts", "1"))
+
+
+def _taken_by_sqs(text: str) -> str:
+    """A destination's words without the characters that SQS refuses in an attribute."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text[:MAX_REASON_CHARS])
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,175 @@
+"""The delivery handler: an SQS batch in, the exact ids of what stays out."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from adapters.sqs import SqsEventQueue
+from adapters.wiring import DeliveryHub
+from delivery.handler import SPARE_SECONDS, apply_batch
+from hub.deliver import Route
+from hub.errors import Refused, Temporary, Unavailable
+from hub.events import to_json
+from hub.settings import RetrySettings
+from tests.fakes import (
+    NOW,
+    FakeDeadLetters,
+    FakeDestination,
+    FakeLedger,
+    FakeTelemetry,
+    an_event,
+    read_anything,
+)
+from tests.sqs_batch import Context, sqs_batch
+
+
+class Sqs:
+    """The part of SQS that hides messages: what it was asked, or no answer."""
+
+    def __init__(self) -> None:
+        self.hidden: list[dict[str, Any]] = []
+        self.silent = False
+
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:  # noqa: N803
+        if self.silent:
+            raise ConnectTimeoutError(endpoint_url="https://sqs")
+        self.hidden += Entries
+
+
+@dataclass
+class Flow:
+    """One flow, everything around it faked."""
+
+    destination: FakeDestination = field(default_factory=FakeDestination)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    sqs: Any = field(default_factory=Sqs)
+    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
+
+    def apply(self, batch: dict[str, Any], milliseconds: int = 300_000) -> list[str]:
+        route = Route(
+            "shop-eu-to-erp",
+            read_anything,
+            self.destination,
+            {"shop.orders/create": "upsert_sales_order"},
+            {"shop.orders/create": "order"},
+            RetrySettings(base_seconds=4, cap_seconds=900, give_up_after_seconds=3600),
+        )
+        hub = DeliveryHub(
+            route=route,
+            ledger=self.ledger,
+            queue=SqsEventQueue(self.sqs, "url"),
+            dead_letters=self.dead_letters,
+            telemetry=self.telemetry,
+            workers=2,
+            seconds_per_event=60.0,
+            now=lambda: NOW,
+            draw=lambda: 0.5,
+        )
+        answer = apply_batch(batch, Context(milliseconds), hub)
+        assert set(answer) == {"batchItemFailures"}
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def message(event_id: str, entity: str = "A", version: str = "") -> str:
+    return to_json(an_event(event_id, f"shop-eu/order/{entity}", version))
+
+
+def test_a_batch_that_ended_leaves_nothing_on_the_queue() -> None:
+    flow = Flow()
+
+    assert flow.apply(sqs_batch(message("1"), message("2", "B"))) == []
+    assert not flow.sqs.hidden
+
+
+def test_exactly_what_did_not_end_stays_and_is_hidden() -> None:
+    flow = Flow(FakeDestination({"2": Temporary("deadlock"), "5": Unavailable("down", retry_after_seconds=30)}))
+    batch = sqs_batch(
+        message("1", "A"), message("2", "B"), message("3", "A"), message("4", "B"), message("5", "C"), attempts=2
+    )
+
+    assert flow.apply(batch) == ["message-2", "message-4", "message-5"]
+    assert [(entry["ReceiptHandle"], entry["VisibilityTimeout"]) for entry in flow.sqs.hidden] == [
+        ("receipt-2", 4),
+        ("receipt-4", 4),
+        ("receipt-5", 30),
+    ]
+
+
+def test_a_dead_event_leaves_the_queue() -> None:
+    flow = Flow(FakeDestination({"1": Refused("no such item")}))
+
+    assert flow.apply(sqs_batch(message("1"))) == []
+    assert [received.event.id for received, _ in flow.dead_letters.buried] == ["1"]
+
+
+@pytest.mark.parametrize("ledger", [FakeLedger(unreadable=True), FakeLedger(unwritable=True)], ids=["read", "write"])
+def test_without_the_ledger_everything_stays(ledger: FakeLedger) -> None:
+    flow = Flow(ledger=ledger)
+
+    assert sorted(flow.apply(sqs_batch(message("1"), message("2", "B")))) == ["message-1", "message-2"]
+
+
+def test_a_message_that_is_no_event_stays_and_rings_and_stops_no_other() -> None:
+    flow = Flow()
+
+    assert flow.apply(sqs_batch(message("1"), "no event", '{"id": 5}', message("2"))) == ["message-2", "message-3"]
+    assert sorted(event_id for _, _, event_id in flow.ledger.entries) == ["1", "2"]
+    assert flow.telemetry.bugs() == ["a message on the queue is not an event"] * 2
+    assert not flow.sqs.hidden  # it comes back after the queue's own timeout, until SQS sets it aside
+
+
+def test_a_bug_stays_and_rings() -> None:
+    flow = Flow(FakeDestination({"1": KeyError("bug")}))
+
+    assert flow.apply(sqs_batch(message("1"), message("2", "B"))) == ["message-1"]
+    assert flow.telemetry.bugs() == ["a bug keeps an event on the queue"]
+
+
+def test_messages_that_could_not_be_hidden_stay_all_the_same() -> None:
+    flow = Flow(FakeDestination({"1": Temporary("deadlock")}))
+    flow.sqs.silent = True
+
+    assert flow.apply(sqs_batch(message("1"))) == ["message-1"]
+    assert ("warning", "retries come only after the queue's own timeout") in [line[:2] for line in flow.telemetry.lines]
+
+
+@pytest.mark.parametrize(("milliseconds", "applied"), [(66_000, 1), (65_000, 1), (64_999, 0), (0, 0)])
+def test_nothing_is_begun_without_time_for_a_call_and_the_ledger(milliseconds: int, applied: int) -> None:
+    flow = Flow()
+    assert SPARE_SECONDS == 5
+
+    stayed = flow.apply(sqs_batch(message("1")), milliseconds)
+
+    assert len(flow.destination.applied) == applied
+    assert stayed == ([] if applied else ["message-1"])
+
+
+def test_a_batch_is_told_event_by_event_and_counted_once() -> None:
+    flow = Flow(FakeDestination({"2": Refused("no such item"), "3": Temporary("deadlock")}))
+
+    flow.apply(sqs_batch(message("1", "A"), message("2", "B"), message("3", "C")))
+
+    *told, (_, last, _, counts) = flow.telemetry.lines
+    assert [(level, text, about["event"]) for level, text, about, _ in told] == [
+        ("info", "ended", "1"),
+        ("info", "ended", "2"),
+        ("warning", "again later", "3"),
+    ]
+    assert told[0][2]["document"] == "Sales Order SO-1"
+    assert told[1][2]["error"] == "Refused: no such item"
+    assert last == "batch"
+    assert counts == {"Applied": 1, "Dead": 1, "Retried": 1, "KnownBefore": 0}
+    assert "{}" not in json.dumps([line[2] for line in told])  # never a body
+
+
+def test_what_was_known_before_is_counted_and_leaves() -> None:
+    flow = Flow()
+    flow.apply(sqs_batch(message("1")))
+
+    assert flow.apply(sqs_batch(message("1"))) == []
+    assert flow.telemetry.lines[-1][3] == {"Retried": 0, "KnownBefore": 1}
+    assert len(flow.destination.applied) == 1

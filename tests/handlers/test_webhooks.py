@@ -1,0 +1,180 @@
+"""The webhook handler: what API Gateway hands over, and what it is answered."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.wiring import WebhookHub
+from hub.errors import QueueUnavailable, Rejected, SecretUnavailable
+from hub.receive import Receiver
+from hub.webhook_spec import Topic, WebhookSpec
+from tests.api_gateway import api_gateway_request
+from tests.fakes import NOW, FakeEventQueue, FakeTelemetry
+from tests.signing import sign_hmac_sha256_base64
+from webhooks.handler import delivery_from_api_gateway, serve
+
+SPEC = WebhookSpec("hmac-sha256-base64", "X-Signature", "X-Topic", "X-Event-Id", acknowledge_status=202)
+RECEIVER = Receiver("shop-eu", "shop", SPEC, {"orders/create": Topic("orders/create", "order", "order")})
+BODY = '{"id": 1, "name": "Größe"}'.encode()
+
+
+def a_hub(queue: FakeEventQueue, secrets: Callable[[], Sequence[str]] = lambda: ("live",)) -> WebhookHub:
+    return WebhookHub(RECEIVER, secrets, [queue], FakeTelemetry(), lambda: NOW)
+
+
+def signed(body: bytes = BODY) -> dict[str, str]:
+    return {
+        "X-Signature": sign_hmac_sha256_base64(body, "live"),
+        "X-Topic": "orders/create",
+        "X-Event-Id": "e-1",
+    }
+
+
+def answered(request: dict[str, Any], hub: WebhookHub) -> tuple[int, dict[str, str]]:
+    answer = serve(request, None, hub)
+    assert answer["headers"] == {"content-type": "application/json"}
+    assert type(answer["statusCode"]) is int  # API Gateway takes no other
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("as_base64", [False, True])
+def test_the_bytes_are_those_that_were_sent_however_they_travel(as_base64: bool) -> None:
+    queue = FakeEventQueue()
+
+    answer = answered(api_gateway_request(BODY, signed(), as_base64=as_base64), a_hub(queue))
+
+    assert answer == (202, {"event": "e-1"})
+    assert queue.kept[0][0].data == BODY
+
+
+def test_what_is_accepted_is_told_with_its_id_and_counted() -> None:
+    hub = a_hub(FakeEventQueue())
+
+    serve(api_gateway_request(BODY, signed()), None, hub)
+
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    about = {"event": "e-1", "type": "shop.orders/create", "entity": "shop-eu/order/1"}
+    assert hub.telemetry.lines == [("info", "accepted", about, {"Accepted": 1})]
+
+
+def test_what_is_refused_is_told_by_its_reason_alone() -> None:
+    hub = a_hub(FakeEventQueue())
+
+    answer = answered(api_gateway_request(BODY, signed(b"other bytes")), hub)
+
+    assert answer == (401, {"refused": "BadSignature"})
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    assert hub.telemetry.lines == [("info", "refused", {"reason": "BadSignature"}, {"Refused": 1})]
+
+
+def test_our_own_trouble_is_a_503_and_never_a_4xx() -> None:
+    def unreadable() -> Sequence[str]:
+        raise SecretUnavailable("no answer")
+
+    no_queue = a_hub(FakeEventQueue(failure=QueueUnavailable("no answer")))
+    no_secret = a_hub(FakeEventQueue(), unreadable)
+
+    assert answered(api_gateway_request(BODY, signed()), no_queue) == (503, {"unavailable": "QueueUnavailable"})
+    assert answered(api_gateway_request(BODY, signed()), no_secret) == (503, {"unavailable": "SecretUnavailable"})
+    assert isinstance(no_queue.telemetry, FakeTelemetry)
+    assert no_queue.telemetry.lines[0][0] == "warning"
+    assert no_queue.telemetry.lines[0][3] == {"NotAccepted": 1}
+
+
+def test_a_bug_rises() -> None:
+    """Lambda answers 500 then, and its Errors alarm rings; the provider sends again."""
+    with pytest.raises(ZeroDivisionError):
+        serve(api_gateway_request(BODY, signed()), None, a_hub(FakeEventQueue(failure=ZeroDivisionError())))
+
+
+@pytest.mark.parametrize("body", [None, "", "absent"])
+@pytest.mark.parametrize("as_base64", [False, True])
+def test_a_request_without_body_is_refused(body: str | None, as_base64: bool) -> None:
+    request = api_gateway_request(b"", signed(b""), as_base64=as_base64)
+    if body != "absent":
+        request["body"] = body
+
+    assert answered(request, a_hub(FakeEventQueue())) == (400, {"refused": "EmptyBody"})
+
+
+@pytest.mark.parametrize("body", ["*", "AAA", "ü", "A A A A", "\ud800"])
+def test_base64_that_is_none_is_refused(body: str) -> None:
+    request = api_gateway_request(BODY, signed(), as_base64=True) | {"body": body}
+
+    assert answered(request, a_hub(FakeEventQueue())) == (400, {"refused": "Rejected"})
+
+
+def test_a_text_that_has_no_bytes_is_refused() -> None:
+    request = api_gateway_request(BODY, signed()) | {"body": '{"id": "\ud800"}'}
+
+    assert answered(request, a_hub(FakeEventQueue())) == (400, {"refused": "Rejected"})
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
+def test_another_method_is_refused(method: str) -> None:
+    request = api_gateway_request(BODY, signed(), method=method)
+
+    assert answered(request, a_hub(FakeEventQueue())) == (405, {"refused": "MethodNotAllowed"})
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_a_request_without_headers_is_refused(headers: dict[str, str] | None) -> None:
+    request = api_gateway_request(BODY, {}) | {"headers": headers}
+
+    assert answered(request, a_hub(FakeEventQueue())) == (401, {"refused": "MissingHeader"})
+
+
+@pytest.mark.parametrize("request_", [{}, {"requestContext": {}}, {"body": None}, {"requestContext": {"http": {}}}])
+def test_a_request_of_another_shape_is_refused(request_: dict[str, Any]) -> None:
+    assert answered(request_, a_hub(FakeEventQueue())) == (405, {"refused": "MethodNotAllowed"})
+
+
+def test_a_header_in_two_spellings_came_twice() -> None:
+    """API Gateway lower-cases names, but not every front does."""
+    request = api_gateway_request(BODY, signed())
+    request["headers"]["X-Signature"] = "AAAA"
+
+    assert answered(request, a_hub(FakeEventQueue())) == (401, {"refused": "RepeatedHeader"})
+
+
+def test_an_integration_bound_to_an_account_asks_for_it() -> None:
+    queue = FakeEventQueue()
+    bound = replace(RECEIVER, spec=replace(SPEC, account_header="X-Account"), account="shop-eu.example.com")
+    hub = replace(a_hub(queue), receiver=bound)
+
+    assert answered(api_gateway_request(BODY, signed()), hub) == (401, {"refused": "MissingHeader"})
+    theirs = signed() | {"X-Account": "shop-us.example.com"}
+    assert answered(api_gateway_request(BODY, theirs), hub) == (403, {"refused": "WrongAccount"})
+    assert not queue.kept
+
+
+@given(
+    st.one_of(st.none(), st.text(st.characters())),
+    st.booleans(),
+    st.dictionaries(st.text(), st.text(st.characters())),
+    st.sampled_from(["POST", "GET"]),
+)
+def test_no_request_leads_to_a_500(body: str | None, as_base64: bool, headers: dict[str, str], method: str) -> None:
+    request = api_gateway_request(b"", headers, method=method, as_base64=as_base64) | {"body": body}
+
+    status, answer = answered(request, a_hub(FakeEventQueue()))
+
+    assert 400 <= status < 500
+    assert "refused" in answer
+
+
+@given(st.binary(), st.booleans())
+def test_any_bytes_arrive_as_they_were_sent(body: bytes, as_base64: bool) -> None:
+    try:
+        request = api_gateway_request(body, {}, as_base64=as_base64)
+    except UnicodeDecodeError:
+        return  # API Gateway hands such a body over in base64 only
+    try:
+        assert delivery_from_api_gateway(request).body == body
+    except Rejected:
+        pytest.fail("a body that API Gateway hands over is never refused for its encoding")
