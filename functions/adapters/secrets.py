@@ -34,10 +34,14 @@ class IntegrationSecrets:
     def live(self, name: str) -> tuple[str, ...]:
         """The values of a secret that count now: the current one, and the previous one while a rotation lasts.
 
-        Empty where none is stored. Raises SecretUnavailable where Secrets Manager does not answer.
+        Empty where none is stored, which is not remembered: it counts as soon as it is stored. Raises
+        SecretUnavailable where Secrets Manager does not answer.
         """
         values = self._current()
-        return tuple(value for value in (values.get(name, ""), values.get(f"{name}_previous", "")) if value)
+        live = tuple(value for value in (values.get(name, ""), values.get(f"{name}_previous", "")) if value)
+        if not live:
+            self.forget()
+        return live
 
     def forget(self) -> None:
         """Read the secrets anew at the next use: the ones in hand were refused."""

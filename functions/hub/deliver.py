@@ -91,10 +91,10 @@ def _moved(head: Head, event: Event, written: Written) -> Head:
 def wait_seconds(error: Temporary, attempts: int, retry: RetrySettings, random_share: float) -> float:
     """How long to wait before try `attempts` + 1, in seconds; `random_share` is drawn from [0, 1).
 
-    The other side's Retry-After counts if it stated one; else exponential backoff with full jitter
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    Exponential backoff with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/),
+    and no sooner than the other side's Retry-After. The Retry-After alone would not do: in a long outage a short one
+    would use up the receives that the queue allows an event.
     """
-    if error.retry_after_seconds is not None:
-        return min(max(error.retry_after_seconds, 0.0), retry.cap_seconds)
     exponent = min(max(attempts - 1, 0), 30)  # beyond that the cap has long been reached
-    return random_share * min(retry.cap_seconds, retry.base_seconds * 2.0**exponent)
+    backoff = random_share * min(retry.cap_seconds, retry.base_seconds * 2.0**exponent)
+    return max(backoff, min(error.retry_after_seconds or 0.0, retry.cap_seconds))

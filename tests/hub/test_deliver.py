@@ -263,8 +263,11 @@ def test_the_bound_doubles_up_to_the_cap_and_jitter_uses_all_of_it(attempts: int
 
 
 @pytest.mark.parametrize(("stated", "waited"), [(0, 0), (17, 17), (17.5, 17.5), (-3, 0), (5_000, 900)])
-def test_the_other_sides_wish_counts_more_than_chance(stated: float, waited: float) -> None:
+def test_no_try_comes_sooner_than_the_other_side_wishes(stated: float, waited: float) -> None:
     error = Temporary("slow down", retry_after_seconds=stated)
 
-    for share in (0.0, 0.9):
-        assert wait_seconds(error, 7, RETRY, share) == waited
+    assert wait_seconds(error, 7, RETRY, 0.0) == waited
+
+
+def test_a_short_wish_does_not_shorten_the_backoff() -> None:
+    assert wait_seconds(Temporary("slow down", retry_after_seconds=10), 7, RETRY, 0.9) == pytest.approx(0.9 * 128)

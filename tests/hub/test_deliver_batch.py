@@ -143,11 +143,11 @@ def test_what_ended_before_a_trouble_is_recorded() -> None:
 
 
 def test_the_other_sides_wish_is_honoured() -> None:
-    setting = Setting(FakeDestination({"a1": Temporary("slow down", retry_after_seconds=30)}))
+    setting = Setting(FakeDestination({"a1": Temporary("slow down", retry_after_seconds=700)}))
 
     (again,) = setting.deliver(of("A", "a1", attempts=9)).again
 
-    assert again.wait_seconds == 30
+    assert again.wait_seconds == 700
 
 
 def test_a_bug_met_by_one_entity_stops_no_other_and_is_told_as_a_bug() -> None:

@@ -19,6 +19,8 @@ from infra.local.erpnext.server import ErpNextStandIn
 from tests.connectors.erpnext.conftest import destination_to, http_to
 from tests.connectors.erpnext.orders import PLACED, event, line, order
 
+pytestmark = pytest.mark.slow  # each test starts a site of its own: half a minute in all
+
 SUBMITTED, CANCELLED = 1, 2
 MORE = order(lines=(line(quantity=Decimal(3)),), total=Decimal("91.09"))
 GONE = order(cancelled_at=PLACED)
