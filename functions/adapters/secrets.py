@@ -1,17 +1,20 @@
 """Secrets Manager: one JSON object of named secrets per integration, kept for a bounded time."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hub.errors import SecretUnavailable
+from hub.events import parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 MAX_AGE_SECONDS = 300.0  # a rotated secret is in use everywhere after this; one read per container and 5 minutes
+RENEW_AFTER_SECONDS = 10.0  # they are read again at once where they were refused, but no more often than this
 
 
 class IntegrationSecrets:
@@ -22,37 +25,60 @@ class IntegrationSecrets:
         client: "SecretsManagerClient",
         secret_id: str,
         monotonic: Callable[[], float],
+        now: Callable[[], datetime],
         max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
         self._client = client
         self._secret_id = secret_id
         self._monotonic = monotonic
+        self._now = now
         self._max_age_seconds = max_age_seconds
         self._values: dict[str, str] = {}
         self._read_at: float | None = None
 
     def live(self, name: str) -> tuple[str, ...]:
-        """The values of a secret that count now: the current one, and the previous one while a rotation lasts.
+        """The values of a secret that count now: the current one, then the previous one while a rotation lasts.
 
-        Empty where none is stored, which is not remembered: it counts as soon as it is stored. Raises
-        SecretUnavailable where Secrets Manager does not answer.
+        Empty where none is stored. Raises SecretUnavailable where Secrets Manager does not answer.
         """
         values = self._current()
-        live = tuple(value for value in (values.get(name, ""), values.get(f"{name}_previous", "")) if value)
-        if not live:
-            self.forget()
-        return live
+        if not values.get(name) and self.renewed():  # it may have been stored a moment ago
+            values = self._values
+        return tuple(value for value in (values.get(name, ""), self._previous(values, name)) if value)
+
+    def renewed(self) -> bool:
+        """Read the secrets anew, unless that was done a moment ago; says whether they were. The bound keeps strangers
+        from making us ask Secrets Manager at their pace."""
+        age = self._age()
+        if age is not None and age < RENEW_AFTER_SECONDS:
+            return False
+        self._load()
+        return True
 
     def forget(self) -> None:
         """Read the secrets anew at the next use: the ones in hand were refused."""
         self._read_at = None
 
+    def _previous(self, values: Mapping[str, str], name: str) -> str:
+        """The value before a rotation, until the end that was stated for it; without an end it counts no longer."""
+        try:
+            until = parse_instant(values.get(f"{name}_previous_until", ""))
+        except ValueError:
+            return ""
+        return values.get(f"{name}_previous", "") if self._now() < until else ""
+
+    def _age(self) -> float | None:
+        return None if self._read_at is None else self._monotonic() - self._read_at
+
     def _current(self) -> dict[str, str]:
-        now = self._monotonic()
-        if self._read_at is None or now - self._read_at > self._max_age_seconds:
-            self._values = self._read()
-            self._read_at = now
+        age = self._age()
+        if age is None or age > self._max_age_seconds:
+            self._load()
         return self._values
+
+    def _load(self) -> None:
+        self._values = self._read()
+        self._read_at = self._monotonic()
 
     def _read(self) -> dict[str, str]:
         try:

@@ -1,12 +1,13 @@
 """SQS: where events are kept between the edge and the destination."""
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hub.deliver_batch import Again, Received
 from hub.errors import QueueUnavailable
-from hub.events import Event, from_json, queue_key
+from hub.events import SQS_MESSAGE_BYTES, Event, from_json, queue_key
 from hub.ledger import Failure
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_VISIBILITY_SECONDS = 42_300  # SQS: 12 hours from the receive on, of which a Lambda can have used 15 minutes
 MAX_REASON_CHARS = 2_000
+BATCH_EVENTS = 10
 
 
 class SqsEventQueue:
@@ -23,17 +25,25 @@ class SqsEventQueue:
         self._client = client
         self._url = url
 
-    def put(self, event: Event, message: str) -> None:
-        """Keep an event; raises QueueUnavailable unless SQS confirmed it."""
-        try:
-            self._client.send_message(
-                QueueUrl=self._url,
-                MessageBody=message,
-                MessageGroupId=queue_key(event.subject),
-                MessageDeduplicationId=_deduplication_id(event),
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(f"SQS did not confirm the event: {_reason(error)}") from error
+    def put(self, events: Sequence[tuple[Event, str]]) -> None:
+        """Keep events, in this order within an entity; raises QueueUnavailable unless SQS confirmed every one."""
+        for batch in _batches(events):
+            entries = [
+                {
+                    "Id": str(number),
+                    "MessageBody": message,
+                    "MessageGroupId": queue_key(event.subject),
+                    "MessageDeduplicationId": _deduplication_id(event),
+                }
+                for number, (event, message) in enumerate(batch)
+            ]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+            except (BotoCoreError, ClientError) as error:
+                raise QueueUnavailable(f"SQS did not confirm the event: {_reason(error)}") from error
+            if len(answer.get("Successful", [])) != len(batch):
+                codes = sorted({failed["Code"] for failed in answer.get("Failed", [])})
+                raise QueueUnavailable(f"SQS did not confirm every event: {', '.join(codes) or 'no reason given'}")
 
     def hide(self, again: list[Again], receipts: dict[str, str]) -> None:
         """Hide messages until their next try. Where that fails they come back after the queue's own timeout: later,
@@ -74,9 +84,26 @@ class SqsDeadLetters:
             raise QueueUnavailable(f"SQS did not confirm the dead letter: {_reason(error)}") from error
 
 
+def _batches(events: Sequence[tuple[Event, str]]) -> Iterator[list[tuple[Event, str]]]:
+    """As many events per call as SQS takes: 10, and 1 MiB together."""
+    batch: list[tuple[Event, str]] = []
+    size = 0
+    for event, message in events:
+        length = len(message.encode())
+        if batch and (len(batch) == BATCH_EVENTS or size + length > SQS_MESSAGE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((event, message))
+        size += length
+    if batch:
+        yield batch
+
+
 def _deduplication_id(event: Event) -> str:
-    """An event's id; a replay within SQS's five minutes must get through, so it adds its own time."""
-    return queue_key(f"{event.id}:{event.received_at.isoformat()}" if event.replay_of else event.id)
+    """An event's entity and id: what providers call an id need not be one across entities. A replay within SQS's five
+    minutes must get through, so it adds its own time."""
+    replay = f":{event.received_at.isoformat()}" if event.replay_of else ""
+    return queue_key(f"{event.subject}:{event.id}{replay}")
 
 
 def received_from_record(record: dict[str, Any]) -> Received:

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,15 +12,18 @@ from typing import Any
 import botocore.session
 from botocore.config import Config as ClientConfig
 
+from adapters.provider_keys import ProviderKeys
+from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import Telemetry
-from connectors import connector_module, manifest_path
+from adapters.tokens import DynamoTokens
+from connectors import connector_module, facts_module, manifest_path
 from hub.dead_letter import Notices
 from hub.deliver import Route
 from hub.deliver_batch import DeadLetters
 from hub.ledger import Ledger
-from hub.receive import EventQueue, Receiver
+from hub.receive import Bodies, Outside, Receiver, Tokens
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
 from hub.webhook_spec import read_webhook
 
@@ -39,8 +42,7 @@ class WebhookHub:
     """What the webhook handler needs."""
 
     receiver: Receiver
-    secrets: Callable[[], Sequence[str]]
-    queues: Sequence[EventQueue]
+    outside: Outside
     telemetry: Telemetry
     now: Callable[[], datetime]
 
@@ -48,20 +50,74 @@ class WebhookHub:
 def webhook_hub(environment: Mapping[str, str] = os.environ) -> WebhookHub:
     """The webhook Lambda of one integration, from its environment."""
     settings = WebhookSettings.from_env(environment)
-    spec, topics = read_webhook(manifest_path(settings.connector))
     session: Any = botocore.session.get_session()
     secrets = IntegrationSecrets(
-        session.create_client("secretsmanager", config=QUICK), settings.secret_id, time.monotonic
+        session.create_client("secretsmanager", config=QUICK), settings.secret_id, time.monotonic, utc_now
     )
     sqs = session.create_client("sqs", config=QUICK)
-    dimensions = {"stage": settings.stage, "integration": settings.integration}
-    return WebhookHub(
-        Receiver(settings.integration, settings.connector, spec, topics, settings.account),
-        partial(secrets.live, spec.secret),
-        [SqsEventQueue(sqs, url) for url in settings.queue_urls],
-        Telemetry("webhooks", dimensions, utc_now),
-        utc_now,
+    outside = Outside(
+        secrets=secrets,
+        queues=[SqsEventQueue(sqs, url) for url in settings.queue_urls],
+        fetch=ProviderKeys(time.monotonic).fetch,
+        bodies=LateBodies(lambda: S3Bodies(session.create_client("s3", config=QUICK), settings.bodies_bucket)),
+        tokens=LateTokens(
+            lambda: DynamoTokens(
+                session.create_client("dynamodb", config=QUICK), settings.ledger_table, settings.integration, utc_now
+            )
+        ),
     )
+    dimensions = {"stage": settings.stage, "integration": settings.integration}
+    return WebhookHub(receiver_of(settings), outside, Telemetry("webhooks", dimensions, utc_now), utc_now)
+
+
+def receiver_of(settings: WebhookSettings) -> Receiver:
+    """How an integration receives: its connector's manifest, and what its configuration states."""
+    spec, topics = read_webhook(manifest_path(settings.connector))
+    read_facts = facts_module(settings.connector).facts if spec.facts.code else None
+    return Receiver(
+        integration=settings.integration,
+        connector=settings.connector,
+        spec=spec,
+        topics=topics,
+        account=settings.account,
+        public_url=settings.public_url,
+        states=settings.expects,
+        tolerance_seconds=settings.tolerance_seconds,
+        addresses=tuple(settings.addresses),
+        token_header=settings.token_header,
+        read_facts=read_facts,
+    )
+
+
+@dataclass(slots=True)
+class LateBodies:
+    """Bodies whose client is made at the first body that is too large for a queue: most Lambdas never see one."""
+
+    make: Callable[[], Bodies]
+    made: Bodies | None = None
+
+    def keep(self, body: bytes) -> str:
+        """As Bodies.keep."""
+        self.made = self.made or self.make()
+        return self.made.keep(body)
+
+
+@dataclass(slots=True)
+class LateTokens:
+    """Tokens whose client is made at the first one: few integrations ask for them."""
+
+    make: Callable[[], Tokens]
+    made: Tokens | None = None
+
+    def event_of(self, token: str) -> str | None:
+        """As Tokens.event_of."""
+        self.made = self.made or self.make()
+        return self.made.event_of(token)
+
+    def keep(self, token: str, event_id: str) -> None:
+        """As Tokens.keep."""
+        self.made = self.made or self.make()
+        self.made.keep(token, event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +145,10 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     session: Any = botocore.session.get_session()
     sqs = session.create_client("sqs", config=PATIENT)
     secrets = IntegrationSecrets(
-        session.create_client("secretsmanager", config=PATIENT), settings.destination_secret_id, time.monotonic
+        session.create_client("secretsmanager", config=PATIENT),
+        settings.destination_secret_id,
+        time.monotonic,
+        utc_now,
     )
     connector = connector_module(settings.destination_connector)
     http = DestinationHttp(
@@ -100,6 +159,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         settings.workers,
     )
     source = read_manifest(manifest_path(settings.source_connector))
+    bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
         flow=settings.flow,
         read=connector_module(settings.source_connector).read,
@@ -107,6 +167,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         actions=settings.actions,
         records={source.event_type(topic.name): topic.record for topic in source.topic},
         retry=settings.retry,
+        body_of=lambda event: bodies.fetch(event.data_ref),
     )
     return DeliveryHub(
         route,

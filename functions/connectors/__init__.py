@@ -20,3 +20,9 @@ def manifest_path(name: str) -> Path:
 def connector_module(name: str) -> ModuleType:
     """The code of a connector; raises ModuleNotFoundError for an unknown one."""
     return import_module(f"connectors.{name}.connector")
+
+
+def facts_module(name: str) -> ModuleType:
+    """The code that reads what a connector's deliveries state, where its manifest says that there is some. Apart from
+    the rest of the connector, since the webhook Lambda imports it."""
+    return import_module(f"connectors.{name}.facts")

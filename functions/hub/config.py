@@ -22,6 +22,27 @@ class Integration(_Strict):
         description="The provider's tenant that may send here (Shopify: shop-eu.myshopify.com). Deliveries of "
         "another tenant signed by the same key are refused.",
     )
+    public_url: str = Field(
+        default="",
+        description="The webhook URL exactly as registered at the provider, where that is not the URL that deploy "
+        "prints (a domain of your own). Some providers sign it; it is never taken from the request.",
+    )
+    expects: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="What the connector's manifest lists under [expects]: ids, audiences, topics, origins that "
+        "deliveries are held against.",
+    )
+    tolerance_seconds: float | None = Field(
+        default=None, gt=0, le=604_800, description="How old a signed time may be, instead of the manifest's window."
+    )
+    allowed_addresses: list[str] = Field(
+        default_factory=list,
+        description="CIDRs that may send, or 'published' for those that the connector's manifest lists. Empty: all.",
+    )
+    token_header: str = Field(
+        default="",
+        description="A header with a one-time token: a token that comes again with another event is refused.",
+    )
 
 
 class Retry(_Strict):

@@ -1,7 +1,7 @@
 """Deliver an event: decide whether it still matters, read it, have it written, and say how it ended."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hub.connector import Destination, Effect, Read, Written
@@ -23,6 +23,7 @@ class Route:
     actions: Mapping[str, str]  # event type → action
     records: Mapping[str, str]  # event type → the kind of record that its body holds
     retry: RetrySettings
+    body_of: Callable[[Event], bytes]  # an event's body, also one that is kept outside the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ def deliver(event: Event, route: Route, known: Known, attempts: int, now: dateti
     if event.entity_version and event.entity_version < head.version:
         return Delivered(end(Outcome.STALE, rule=f"version {head.version} is already known"), head)
     try:
-        record = route.read(event, route.records[event.type])
-        written = route.destination.apply(action, record, event, head.name)
+        whole = replace(event, data=route.body_of(event)) if event.data_ref else event
+        record = route.read(whole, route.records[event.type])
+        written = route.destination.apply(action, record, whole, head.name)
     except Permanent as error:
         return Delivered(end(Outcome.DEAD, failure=Failure.of(error)), head)
     except Temporary as error:

@@ -96,6 +96,39 @@ class NoSecret(Rejected):
     severity = Severity.HIGH
 
 
+class NotStated(Rejected):
+    """The configuration lacks what a delivery must be held against (an account, an audience, a URL): fail closed."""
+
+    status = 401
+    category = Category.AUTHENTICATION_FAILED
+    severity = Severity.HIGH
+
+
+class StaleDelivery(Rejected):
+    """Signed too long ago, or for a time to come: a replay, or a clock that is wrong."""
+
+    status = 401
+    category = Category.AUTHENTICATION_FAILED
+
+
+class ForeignSender(Rejected):
+    """From an address, account, topic or origin that the integration does not allow."""
+
+    status = 403
+    category = Category.AUTHENTICATION_FAILED
+
+
+class UsedToken(Rejected):
+    """A one-time token that came before, with another event."""
+
+    status = 401
+    category = Category.AUTHENTICATION_FAILED
+
+
+class MalformedBody(Rejected):
+    """A body that cannot be the provider's, and in which the signature would have to stand."""
+
+
 class EmptyBody(Rejected):
     """The provider never sends an empty body."""
 
@@ -149,6 +182,20 @@ class SecretUnavailable(Temporary):
     severity = Severity.HIGH
 
 
+class BodyUnavailable(Temporary):
+    """A body that is kept outside the queue could not be written or read."""
+
+    severity = Severity.HIGH
+
+
+class SourceUnavailable(Temporary):
+    """A certificate or key of the provider could not be fetched, so that a delivery could not be verified yet."""
+
+
+class TokensUnavailable(Temporary):
+    """The one-time tokens could not be read or written."""
+
+
 class Unavailable(Temporary):
     """The destination as a whole cannot serve: down, unreachable, in maintenance, or refusing our credentials."""
 
@@ -157,6 +204,13 @@ class Unavailable(Temporary):
 
 class Permanent(HubError):
     """Trying again changes nothing until a person changes something."""
+
+
+class BodyLost(Permanent):
+    """A body that was kept outside the queue is gone, or no longer what it was."""
+
+    category = Category.DATA_VALIDATION_FAILED
+    severity = Severity.HIGH
 
 
 class Unreadable(Permanent):

@@ -30,6 +30,7 @@ class Event:
     data: bytes
     traceparent: str | None = None
     replay_of: str | None = None
+    data_ref: str = ""  # where `data` is kept, if it was too large for the queue (claim check); `data` is then empty
 
     @property
     def integration(self) -> str:
@@ -41,9 +42,11 @@ class Event:
         return replace(self, received_at=at, replay_of=self.id)
 
 
-def to_json(event: Event) -> str:
-    """Write `event` as one queue message: the body as text, or deflated and in base64 where that is shorter."""
-    encoding, data = _encoded(event.data)
+def to_json(event: Event, body_at: str = "") -> str:
+    """Write `event` as one queue message: the body as text, or deflated and in base64 where that is shorter; or, where
+    it is kept elsewhere, the reference `body_at` alone."""
+    reference = body_at or event.data_ref
+    encoding, data = (None, None) if reference else _encoded(event.data)
     attributes = {
         "specversion": "1.0",
         "id": event.id,
@@ -56,6 +59,7 @@ def to_json(event: Event) -> str:
         "entityversion": event.entity_version or None,
         "traceparent": event.traceparent,
         "replayof": event.replay_of,
+        "dataref": reference or None,
         "dataencoding": encoding,
         "data": data,
     }
@@ -82,9 +86,10 @@ def _event(attributes: dict[str, Any]) -> Event:
         received_at=parse_instant(attributes["receivedat"]),
         entity_version=attributes.get("entityversion", ""),
         content_type=attributes.get("datacontenttype", ""),
-        data=_decoded(attributes["dataencoding"], attributes["data"]),
+        data=b"" if "dataref" in attributes else _decoded(attributes["dataencoding"], attributes["data"]),
         traceparent=attributes.get("traceparent"),
         replay_of=attributes.get("replayof"),
+        data_ref=attributes.get("dataref", ""),
     )
 
 

@@ -1,11 +1,14 @@
 """What a connector states about itself: `manifest.toml`, parsed by one strict model (unknown keys are refused)."""
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from hub.handshakes import AFTER, BEFORE
+from hub.schemes import scheme_names
 from hub.webhook_spec import Topic, WebhookSpec
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
@@ -35,6 +38,8 @@ class Manifest(BaseModel):
     summary: str
     tier: Literal["bronze", "silver", "gold"]
     secrets: dict[Name, str] = Field(default_factory=dict)  # name → what it is for; values live in Secrets Manager
+    expects: dict[Name, str] = Field(default_factory=dict)  # what an integration must state, name → what it is
+    confirmed_by: str = ""  # what other than our own code confirms the scheme: a library, published vectors
     webhook: WebhookSpec | None = None
     topic: tuple[Topic, ...] = ()
     action: tuple[Action, ...] = ()
@@ -44,13 +49,29 @@ class Manifest(BaseModel):
     def _agree(self) -> Self:
         if bool(self.webhook) != bool(self.topic):
             raise ValueError("[webhook] and [[topic]] need each other: state both or neither")
-        if self.webhook and self.webhook.secret not in self.secrets:
-            raise ValueError(f"webhook.secret is {self.webhook.secret!r}, which [secrets] does not name")
+        if self.webhook:
+            self._webhook_agrees(self.webhook)
         for what, names in (("topic", [t.name for t in self.topic]), ("action", [a.name for a in self.action])):
             repeated = {name for name in names if names.count(name) > 1}
             if repeated:
                 raise ValueError(f"[[{what}]] states {', '.join(sorted(repeated))} twice")
         return self
+
+    def _webhook_agrees(self, webhook: WebhookSpec) -> None:
+        secret = webhook.signature.secret
+        if secret and secret not in self.secrets:
+            raise ValueError(f"webhook.signature.secret is {secret!r}, which [secrets] does not name")
+        if webhook.signature.scheme not in scheme_names():
+            raise ValueError(
+                f"webhook.signature.scheme is {webhook.signature.scheme!r}; there are {', '.join(scheme_names())}"
+            )
+        for handshake in webhook.handshakes:
+            if handshake not in BEFORE and handshake not in AFTER:
+                raise ValueError(f"webhook.handshakes: {handshake!r}; there are {', '.join([*BEFORE, *AFTER])}")
+        for address in webhook.addresses:
+            ip_network(address)
+        if not self.confirmed_by:
+            raise ValueError("confirmed_by says what confirms the scheme; 'nothing but our own code' is an answer")
 
     def event_type(self, topic: str) -> str:
         """The CloudEvents `type` of a delivery with this topic: `shopify.orders/create`."""

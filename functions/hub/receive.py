@@ -1,34 +1,63 @@
-"""Receive a delivery: verify it, name the fact it states, queue it, and only then acknowledge it."""
+"""Receive a delivery: verify it, name the facts it states, queue them all, and only then acknowledge it."""
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from ipaddress import ip_address, ip_network
+from typing import Protocol
 
-from hub.errors import BodyTooLarge, EmptyBody, MalformedHeader, MethodNotAllowed, WrongAccount
-from hub.events import (
-    MAX_MESSAGE_BYTES,
-    Event,
-    integer_version,
-    parse_instant,
-    timestamp_version,
-    to_json,
+from hub.deliveries import Delivery, Expected, Fetch
+from hub.errors import (
+    BadSignature,
+    BodyTooLarge,
+    EmptyBody,
+    ForeignSender,
+    MethodNotAllowed,
+    UsedToken,
+    WrongAccount,
 )
-from hub.schemes import SCHEMES, Delivery
+from hub.events import MAX_MESSAGE_BYTES, Event, to_json
+from hub.facts import Fact, Stated, facts_of, hashed_id, json_of
+from hub.handshakes import AFTER, BEFORE, Answer
+from hub.schemes import scheme
 from hub.webhook_spec import Topic, WebhookSpec
 
-PRINTABLE = re.compile(r"[!-+\--~]{1,200}")  # no comma: API Gateway joins a header that came twice with one
-MAX_ENTITY_ID_CHARS = 200  # of 4 bytes at most: the entity is a key of the ledger, and DynamoDB takes 2,048 bytes
-UNREADABLE = "unreadable"  # the entity type of a verified body that names no entity
+MAX_BODY_BYTES = 4_500_000  # Lambda takes 6 MB per request, in which a binary body stands as base64
 
 
 class EventQueue(Protocol):
-    """Where events go. `put` returns once the queue has confirmed that it keeps them; else it raises Temporary."""
+    """Where events go. `put` returns once the queue has confirmed that it keeps them all; else it raises Temporary."""
 
-    def put(self, event: Event, message: str) -> None: ...
+    def put(self, events: Sequence[tuple[Event, str]]) -> None:
+        """Keep each event, as (event, message), in this order within its entity."""
+
+
+class Bodies(Protocol):
+    """Where bodies go that are too large for a queue (claim check)."""
+
+    def keep(self, body: bytes) -> str:
+        """Keep a body and give its reference, the same for the same bytes; raises Temporary unless it is kept."""
+
+
+class Secrets(Protocol):
+    """The secrets of the integration."""
+
+    def live(self, name: str) -> tuple[str, ...]:
+        """The values that count now, the current one first; raises Temporary where they cannot be read."""
+
+    def renewed(self) -> bool:
+        """Read them anew, unless that was done a moment ago; says whether they were."""
+
+
+class Tokens(Protocol):
+    """One-time tokens that have come before."""
+
+    def event_of(self, token: str) -> str | None:
+        """The event that came with this token, or None."""
+
+    def keep(self, token: str, event_id: str) -> None:
+        """Remember the token; raises Temporary where that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,120 +69,166 @@ class Receiver:
     spec: WebhookSpec
     topics: Mapping[str, Topic]
     account: str = ""  # the provider's tenant that is bound to this integration; "" binds none
+    public_url: str = ""  # as registered at the provider
+    states: Mapping[str, str | Sequence[str]] | None = None  # the integration's `expects`
+    tolerance_seconds: float | None = None  # the integration's own window; None: the manifest's
+    addresses: tuple[str, ...] = ()  # CIDRs that may send; () allows all
+    token_header: str = ""  # bears a one-time token; "" asks for none
+    read_facts: Callable[[Delivery], list[Fact]] | None = None  # the connector's own code, where its manifest says so
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The services that receiving calls."""
+
+    secrets: Secrets
+    queues: Sequence[EventQueue]
+    fetch: Fetch
+    bodies: Bodies
+    tokens: Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to the provider, and the event that is now durable."""
+    """The answer to the provider, and the events that are now durable (none for a handshake)."""
 
-    status: int
-    event: Event
+    answer: Answer
+    events: tuple[Event, ...] = ()
+    by_previous_secret: bool = False  # the provider still signs with the secret that is being rotated out
 
 
-def receive(
-    delivery: Delivery,
-    receiver: Receiver,
-    secrets: Callable[[], Sequence[str]],
-    queues: Sequence[EventQueue],
-    now: datetime,
-) -> Accepted:
-    """Turn a delivery into an event on every queue of the integration.
+def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datetime) -> Accepted:
+    """Turn a delivery into events on every queue of the integration.
 
-    Raises Rejected for what is not a verified delivery, Temporary when a queue did not confirm (the provider then
-    sends it again; the queues that already have it know its id). A verified body that cannot be read is still an event:
-    the provider would only repeat it, and a person must see it.
+    Raises Rejected for what is not a verified delivery, Temporary when an event was not confirmed (the provider then
+    sends all again; the queues that already have some know their ids). A verified body that cannot be read is still an
+    event: the provider would only repeat it, and a person must see it.
     """
     spec = receiver.spec
     if delivery.method not in spec.methods:
         raise MethodNotAllowed(f"{delivery.method} is not allowed here; send {' or '.join(spec.methods)}")
-    if not delivery.body:
+    _from_allowed_address(delivery, receiver)
+    if len(delivery.body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"the body takes {len(delivery.body)} bytes; the hub takes {MAX_BODY_BYTES}")
+    expected = _expected(receiver, outside, now)
+    for name in spec.handshakes:
+        if name in BEFORE and (answer := BEFORE[name](delivery, expected)):
+            return Accepted(answer)
+    if not delivery.body and not spec.empty_body:
         raise EmptyBody("the body is empty")
-    SCHEMES[spec.scheme](delivery, spec, secrets())
+
+    place, expected = _verified(delivery, receiver, outside, expected, now)
     _same_account(delivery, receiver)
+    for name in spec.handshakes:
+        if name in AFTER and (answer := AFTER[name](delivery, expected)):
+            return Accepted(answer, by_previous_secret=place > 0)
 
-    event = name_the_fact(delivery, receiver, now)
-    message = to_json(event)
-    if len(message.encode()) > MAX_MESSAGE_BYTES:
-        raise BodyTooLarge(f"the event takes {len(message.encode())} bytes; a queue takes {MAX_MESSAGE_BYTES}")
-    for queue in queues:  # first keep the event,
-        queue.put(event, message)
-    return Accepted(spec.acknowledge_status, event)  # then, and only then, say so
+    events = name_the_facts(delivery, receiver, now)
+    token = _token(delivery, receiver, outside, events[0].id)
+    messages = [(event, _message(event, outside.bodies)) for event in events]
+    for queue in outside.queues:  # first keep the events,
+        queue.put(messages)
+    if token:
+        outside.tokens.keep(token, events[0].id)
+    return Accepted(_reply(spec, events), events, by_previous_secret=place > 0)  # then, and only then, say so
 
 
-def name_the_fact(delivery: Delivery, receiver: Receiver, now: datetime) -> Event:
-    """The event that a verified delivery states: its id, type, entity and the entity's version."""
-    spec = receiver.spec
-    name = _printable(delivery, spec.topic_header)
-    event_id = _printable(delivery, spec.event_id_header)
-    entity, entity_id, version = _entity(delivery.body, receiver.topics.get(name))
-    return Event(
-        id=event_id,
-        source=f"/integrations/{receiver.integration}",
-        type=f"{receiver.connector}.{name}",
-        subject=f"{receiver.integration}/{entity}/{entity_id}",
-        time=_time(delivery, spec),
-        received_at=now,
-        entity_version=version,
-        content_type=delivery.optional_header("content-type"),
-        data=delivery.body,
-        traceparent=delivery.optional_header("traceparent") or None,
+def name_the_facts(delivery: Delivery, receiver: Receiver, now: datetime) -> tuple[Event, ...]:
+    """The events that a verified delivery states. Facts of one delivery that are equal are one event."""
+    read = receiver.read_facts
+    facts = read(delivery) if read else facts_of(delivery, receiver.spec, receiver.topics)
+    trace = delivery.optional_header("traceparent") or None
+    events: dict[tuple[str, str], Event] = {}
+    for fact in facts:
+        event = Event(
+            id=fact.event_id,
+            source=f"/integrations/{receiver.integration}",
+            type=f"{receiver.connector}.{fact.topic}",
+            subject=f"{receiver.integration}/{fact.entity}/{fact.entity_id}",
+            time=fact.time,
+            received_at=now,
+            entity_version=fact.version,
+            content_type=fact.content_type,
+            data=fact.data,
+            traceparent=trace,
+        )
+        same_id = events.get((event.subject, event.id))
+        if same_id and same_id.data != event.data:  # an id that the provider gave twice in one delivery
+            event = replace(event, id=hashed_id(event.id.encode(), event.data))
+        events[event.subject, event.id] = event
+    return tuple(events.values())
+
+
+def _expected(receiver: Receiver, outside: Outside, now: datetime) -> Expected:
+    signature = receiver.spec.signature
+    own = receiver.tolerance_seconds
+    return Expected(
+        secrets=outside.secrets.live(signature.secret) if signature.secret else (),
+        now=now.timestamp(),
+        tolerance_seconds=own if own is not None else signature.tolerance_seconds,
+        public_url=receiver.public_url,
+        states=receiver.states or {},
+        fetch=outside.fetch,
     )
 
 
-def _same_account(delivery: Delivery, receiver: Receiver) -> None:
-    if not (receiver.account and receiver.spec.account_header):
+def _verified(
+    delivery: Delivery, receiver: Receiver, outside: Outside, expected: Expected, now: datetime
+) -> tuple[int, Expected]:
+    """The place of the secret that matched. Where none does, the secrets may have been rotated since they were read:
+    they are read anew once."""
+    verify = scheme(receiver.spec.signature.scheme)
+    try:
+        return verify(delivery, receiver.spec.signature, expected), expected
+    except BadSignature:
+        if not outside.secrets.renewed():
+            raise
+    expected = _expected(receiver, outside, now)
+    return verify(delivery, receiver.spec.signature, expected), expected
+
+
+def _from_allowed_address(delivery: Delivery, receiver: Receiver) -> None:
+    if not receiver.addresses:
         return
-    if delivery.header(receiver.spec.account_header).lower() != receiver.account.lower():
-        raise WrongAccount(f"{receiver.spec.account_header} names another account than the integration's")
-
-
-def _printable(delivery: Delivery, header: str) -> str:
-    value = delivery.header(header)
-    if not PRINTABLE.fullmatch(value):
-        raise MalformedHeader(f"header {header} is not 1 to 200 printable ASCII characters without a comma")
-    return value
-
-
-def _time(delivery: Delivery, spec: WebhookSpec) -> datetime | None:
     try:
-        return parse_instant(delivery.optional_header(spec.time_header)) if spec.time_header else None
-    except ValueError:
-        return None  # the provider's clock is for display; a wrong one loses no event
+        address = ip_address(delivery.source_ip)
+    except ValueError as error:
+        raise ForeignSender("the sender's address is unknown, and only known ones may send") from error
+    if not any(address in ip_network(each) for each in receiver.addresses):
+        raise ForeignSender("the sender's address is not one of the integration's allowed addresses")
 
 
-def _entity(body: bytes, topic: Topic | None) -> tuple[str, str, str]:
-    """(entity type, entity id, version) as the body states them; a body that states none is its own entity."""
-    unnamed = (UNREADABLE, hashlib.sha256(body).hexdigest()[:32], "")
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return unnamed
-    entity_id = _at(content, topic.entity_id if topic else "id")
-    if isinstance(entity_id, bool) or not isinstance(entity_id, int | str):
-        return unnamed
-    named = str(entity_id).strip()
-    if not named or len(named) > MAX_ENTITY_ID_CHARS or not named.isprintable():
-        return unnamed
-    return topic.entity if topic else "other", named, _version(content, topic)
+def _same_account(delivery: Delivery, receiver: Receiver) -> None:
+    where = receiver.spec.facts.account
+    if not (receiver.account and where):
+        return
+    body = json_of(delivery, receiver.spec.facts.form_json)
+    if Stated(delivery, body, body).text(where).lower() != receiver.account.lower():
+        raise WrongAccount(f"{where} names another account than the integration's")
 
 
-def _version(content: Any, topic: Topic | None) -> str:
-    if topic is None:
+def _token(delivery: Delivery, receiver: Receiver, outside: Outside, event_id: str) -> str:
+    """The delivery's one-time token, "" where none is asked for. The same event may come with it again: a provider
+    repeats what was not acknowledged."""
+    if not receiver.token_header:
         return ""
-    value = _at(content, topic.entity_version)
-    try:
-        if topic.version_kind == "timestamp" and isinstance(value, str):
-            return timestamp_version(value)
-        if topic.version_kind == "integer" and isinstance(value, int) and not isinstance(value, bool):
-            return integer_version(value)
-    except ValueError:
-        pass  # a version that cannot be read guards nothing; the connector's reading of the body judges it
-    return ""
+    token = delivery.header(receiver.token_header)
+    before = outside.tokens.event_of(token)
+    if before is not None and before != event_id:
+        raise UsedToken(f"{receiver.token_header} was used before, with another event")
+    return "" if before == event_id else token
 
 
-def _at(content: Any, path: str) -> Any:
-    for part in path.split("."):
-        if not isinstance(content, dict):
-            return None
-        content = content.get(part)
-    return content
+def _message(event: Event, bodies: Bodies) -> str:
+    message = to_json(event)
+    if len(message.encode()) <= MAX_MESSAGE_BYTES:
+        return message
+    return to_json(event, body_at=bodies.keep(event.data))
+
+
+def _reply(spec: WebhookSpec, events: Sequence[Event]) -> Answer:
+    reply = spec.reply
+    if reply.body is not None:
+        return Answer(reply.status, reply.body, reply.content_type)
+    told = {"event": events[0].id} if len(events) == 1 else {"events": len(events)}
+    return Answer(reply.status, json.dumps(told), "application/json")

@@ -46,7 +46,14 @@ class WebhookSettings(Settings):
     connector: str
     secret_id: str
     queue_urls: list[str]  # one per flow that starts at this integration
+    bodies_bucket: str
+    ledger_table: str  # also holds one-time tokens
     account: str = ""
+    public_url: str = ""
+    expects: dict[str, str | list[str]] = field(default_factory=dict)
+    tolerance_seconds: float | None = None
+    addresses: list[str] = field(default_factory=list)  # CIDRs; [] allows all
+    token_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class DeliverySettings(Settings):
     queue_url: str
     dead_letter_queue_url: str
     ledger_table: str
+    bodies_bucket: str
     actions: dict[str, str]  # event type → action
     flow_settings: dict[str, Any]
     workers: int = 2  # entities of one batch that are applied at the same time

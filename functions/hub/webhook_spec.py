@@ -5,49 +5,111 @@ anything ships.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 FORBID_EXTRA = {"extra": "forbid"}  # read by pydantic, where hub.manifest checks these types; means nothing here
 POST_ONLY = ("POST",)
 
+VersionKind = Literal["timestamp", "unix_seconds", "unix_milliseconds", "integer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a delivery proves where it comes from. `scheme` names a module of hub.schemes, which says what it reads."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
+
+    scheme: str
+    header: str = ""  # the one that bears the signature or the token
+    secret: str = "webhook"  # noqa: S105 - the secret's name in the manifest's [secrets], not its value
+    algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"  # of the signature in its header; hex is lower-case
+    prefix: str = ""  # what stands before the signature in its header: "sha256="
+    key: Literal["utf-8", "base64", "hex"] = "utf-8"  # how the secret's text becomes the key's bytes
+    signed: str = "{body}"  # what is signed, of {body} {timestamp} {url} {method} {id}: "v0:{timestamp}:{body}"
+    timestamp_header: str = ""
+    timestamp_unit: Literal["seconds", "milliseconds"] = "seconds"
+    id_header: str = ""
+    tolerance_seconds: float | None = None  # the window of signed times; an integration may set its own
+    future_too: bool = True  # the window counts for times to come as well, as in the provider's own library
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Where a delivery says what it states. Each value is an expression of hub.facts: "header:X-Topic", "body:data.id"."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
+
+    topic: str = ""
+    event_id: tuple[str, ...] = ()  # joined; where all are missing, a hash of the fact
+    entity: str = "text:other"
+    entity_id: str = "body:id"
+    entity_version: str = ""
+    version_kind: VersionKind = "timestamp"
+    time: str = ""  # the provider's clock, if it sends one
+    account: str = ""  # which of the provider's tenants sent it; bound to the integration's `account`
+    items: str = ""  # the path of a list in the body, of which each item is a fact: "value[]", "[]"
+    form_json: str = ""  # the form field that holds the JSON where the body comes as a form
+    code: bool = False  # facts.py of the connector reads them instead
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider wants to hear."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
+
+    status: int = 200
+    body: str | None = None  # None: JSON that names the event
+    content_type: str = "text/plain; charset=utf-8"
+    refused_status: int | None = None  # for every refusal, where the provider insists on one
+    silent: bool = False  # refusals have an empty body too
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One kind of delivery, and where its body names the entity and the entity's version."""
+    """One kind of fact. What it leaves empty is as [webhook.facts] says."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
 
     name: str  # as the provider writes it: "orders/create"
-    entity: str  # what the fact is about: "order"
-    record: str  # what the connector makes of the body: "order", "customer"
-    entity_id: str = "id"  # dotted path in the body
-    entity_version: str = "updated_at"  # dotted path in the body
-    version_kind: Literal["timestamp", "integer"] = "timestamp"
+    record: str = ""  # what the connector reads its body as: "order", "customer"; "" where it reads none yet
+    entity: str = ""
+    entity_id: str = ""
+    entity_version: str = ""
+    version_kind: VersionKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSpec:
-    """One provider's way of signing and naming its deliveries. Header names are compared without case."""
+    """One provider's way of sending. Header names are compared without case."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
 
-    scheme: str  # a name in hub.schemes
-    signature_header: str
-    topic_header: str
-    event_id_header: str
-    secret: str = "webhook"  # noqa: S105 - the secret's name in the manifest's [secrets], not its value
-    time_header: str = ""  # the provider's clock, if it sends one
-    account_header: str = ""  # which of the provider's tenants sent it; bound to the integration's `account`
+    signature: Signature
+    facts: Facts = field(default_factory=Facts)
+    reply: Reply = field(default_factory=Reply)
     methods: tuple[str, ...] = POST_ONLY
-    acknowledge_status: int = 200
+    handshakes: tuple[str, ...] = ()  # functions of hub.handshakes
+    empty_body: bool = False  # the provider's deliveries have none
+    addresses: tuple[str, ...] = ()  # the CIDRs that the provider publishes as its senders
     answer_within_seconds: float = 5.0
+    retries: str = ""  # what the provider does after a failure, in words
 
 
 def read_webhook(manifest: Path) -> tuple[WebhookSpec, dict[str, Topic]]:
     """The webhook part of a manifest that `hub.manifest` has accepted: its spec, and its topics by name."""
-    facts = tomllib.loads(manifest.read_text("utf-8"))
-    spec = facts["webhook"]
-    spec["methods"] = tuple(spec.get("methods", POST_ONLY))
-    return WebhookSpec(**spec), {topic["name"]: Topic(**topic) for topic in facts["topic"]}
+    stated = tomllib.loads(manifest.read_text("utf-8"))
+    spec = stated["webhook"]
+    facts = spec.pop("facts", {})
+    if "event_id" in facts:
+        facts["event_id"] = tuple(facts["event_id"])
+    for name in ("methods", "handshakes", "addresses"):
+        if name in spec:
+            spec[name] = tuple(spec[name])
+    webhook = WebhookSpec(
+        signature=Signature(**spec.pop("signature")), facts=Facts(**facts), reply=Reply(**spec.pop("reply", {})), **spec
+    )
+    return webhook, {topic["name"]: Topic(**topic) for topic in stated.get("topic", ())}

@@ -6,27 +6,46 @@ from http import HTTPStatus
 from typing import Any
 
 from adapters.wiring import WebhookHub
+from hub.deliveries import Delivery
 from hub.errors import Rejected, Temporary
-from hub.receive import receive
-from hub.schemes import Delivery
+from hub.handshakes import Answer
+from hub.receive import Accepted, receive
 
 
 def serve(request: dict[str, Any], _context: Any, hub: WebhookHub) -> dict[str, Any]:
-    """Answer an HTTP API request (payload format 2.0): 2xx once the event is queued, 4xx for a refusal, 503 for our
+    """Answer an HTTP API request (payload format 2.0): 2xx once its events are queued, 4xx for a refusal, 503 for our
     own trouble, so that the provider sends again."""
     try:
-        delivery = delivery_from_api_gateway(request)
-        accepted = receive(delivery, hub.receiver, hub.secrets, hub.queues, hub.now())
+        accepted = receive(delivery_from_api_gateway(request), hub.receiver, hub.outside, hub.now())
     except Rejected as refusal:
         hub.telemetry.report("refused", {"reason": refusal.code}, {"Refused": 1})
-        return reply(refusal.status, {"refused": refusal.code})
+        return response(refused(refusal, hub))
     except Temporary as trouble:
         hub.telemetry.warn("not accepted", {"reason": trouble.code, "detail": str(trouble)}, {"NotAccepted": 1})
-        return reply(HTTPStatus.SERVICE_UNAVAILABLE, {"unavailable": trouble.code})
-    event = accepted.event
-    about = {"event": event.id, "type": event.type, "entity": event.subject}
-    hub.telemetry.report("accepted", about, {"Accepted": 1})
-    return reply(accepted.status, {"event": event.id})
+        body = json.dumps({"unavailable": trouble.code})
+        return response(Answer(HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json"))
+    tell(accepted, hub)
+    return response(accepted.answer)
+
+
+def refused(refusal: Rejected, hub: WebhookHub) -> Answer:
+    """The answer to a refused delivery, which names the reason and nothing else."""
+    reply = hub.receiver.spec.reply
+    body = "" if reply.silent else json.dumps({"refused": refusal.code})
+    return Answer(reply.refused_status or refusal.status, body, "application/json")
+
+
+def tell(accepted: Accepted, hub: WebhookHub) -> None:
+    """One line for what was accepted."""
+    counts = {"Accepted": len(accepted.events), "PreviousSecret": int(accepted.by_previous_secret)}
+    if not accepted.events:
+        hub.telemetry.report("handshake", {}, {"Handshakes": 1})
+        return
+    first = accepted.events[0]
+    about: dict[str, object] = {"event": first.id, "type": first.type, "entity": first.subject}
+    if len(accepted.events) > 1:
+        about["events"] = len(accepted.events)
+    hub.telemetry.report("accepted", about, {name: count for name, count in counts.items() if count})
 
 
 def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:
@@ -43,10 +62,12 @@ def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:
     headers: dict[str, list[str]] = {}
     for name, value in (request.get("headers") or {}).items():
         headers.setdefault(name.lower(), []).append(value)
-    method = request.get("requestContext", {}).get("http", {}).get("method", "")
-    return Delivery(method, headers, raw)
+    http = request.get("requestContext", {}).get("http", {})
+    query = request.get("rawQueryString") or ""
+    return Delivery(http.get("method", ""), headers, raw, query, http.get("sourceIp", ""))
 
 
-def reply(status: int, body: dict[str, str]) -> dict[str, Any]:
+def response(answer: Answer) -> dict[str, Any]:
     """An HTTP API answer (payload format 2.0)."""
-    return {"statusCode": int(status), "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
+    headers = {"content-type": answer.content_type, **answer.headers} if answer.body else dict(answer.headers)
+    return {"statusCode": int(answer.status), "headers": headers, "body": answer.body}
