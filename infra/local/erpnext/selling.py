@@ -254,8 +254,9 @@ def check_purchase_order(tx: Transaction, doc: Doc) -> None:
     if not doc.get("po_no") or doc["skip_delivery_note"] or settings.get("allow_against_multiple_purchase_orders"):
         return
     for other in tx.store.all("Sales Order"):
-        same = stock.same_text(other["po_no"], doc["po_no"]) and other["customer"] == doc["customer"]
-        if same and other["name"] != doc["name"] and other["docstatus"] < 2:
+        if other["customer"] != doc["customer"] or other["name"] == doc["name"] or other["docstatus"] == 2:
+            continue
+        if stock.same_text(other["po_no"], doc["po_no"]):
             raise invalid(
                 f"Sales Order <strong>{other['name']}</strong> already exists against Customer's Purchase Order "
                 f"<strong>{doc['po_no']}</strong>. To allow multiple Sales Orders, Enable <strong>'Allow Multiple Sales "
