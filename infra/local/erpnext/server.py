@@ -12,6 +12,7 @@ POST /_standin/reset, GET /_standin/documents/<DocType>, POST /_standin/rate-lim
 from __future__ import annotations
 
 import contextlib
+import html
 import socket
 import struct
 import threading
@@ -46,7 +47,8 @@ class ErpNextStandIn:
     """An ERPNext site on 127.0.0.1 that serves from threads; `port` 0 takes a free one.
 
     `database` is a file, or ":memory:". `now` is the clock (UTC), `seed` decides the random names, `sleep` is what
-    slow faults wait with, `webhook_sleep` what the retries of outbound webhooks wait with.
+    slow faults wait with, `webhook_sleep` what the retries of outbound webhooks wait with. With `hosts`, a request for any
+    other site than these (by X-Frappe-Site-Name or Host) gets ERPNext's 404 page.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class ErpNextStandIn:
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] | None = None,
         webhook_sleep: Callable[[float], None] | None = None,
+        hosts: frozenset[str] | None = None,
     ) -> None:
         self.token = token
+        self.hosts = hosts
         self.requests: list[tuple[str, str, int]] = []
         self.faults = Faults()
         self.rate_limiter: RateLimiter | None = None
@@ -157,6 +161,9 @@ class ErpNextStandIn:
     def answer(self, request: Request) -> Answer | None:
         """Serve a request; None means: close the connection without an answer."""
         snapshot = self.site.store.commits
+        host = request.header("x-frappe-site-name") or request.header("host").partition(":")[0]
+        if self.hosts is not None and host not in self.hosts:
+            return html_answer(404, "Not Found", f"<p>{html.escape(host)} does not exist</p>")
         started = time.monotonic()
         limited = self.rate_limiter
         if limited is not None and limited.exhausted():

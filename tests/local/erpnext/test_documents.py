@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.local.erpnext.server import ErpNextStandIn
-from tests.local.erpnext.calling import Reply, call, customer, external_id, item, made, order, order_values, send
+from tests.local.erpnext.calling import Clock, Reply, call, customer, external_id, item, made, order, order_values, send
 from tests.local.erpnext.recorded import recording
 
 
@@ -433,3 +433,13 @@ def test_nonsense_is_a_crash_of_erpnext_not_of_the_connection(
     assert reply.status == 500
     assert reply.exc_type in ("TypeError", "AttributeError", "ValueError")
     assert call(erp, "GET", "/api/resource/Customer").status == 200
+
+
+def test_a_site_is_chosen_by_its_host(clock: Clock) -> None:
+    with ErpNextStandIn(now=clock, hosts=frozenset({"127.0.0.1", "erp.example"})) as erp:
+        wrong = call(erp, "GET", "/api/resource/Customer", Host="other.example")
+        right = call(erp, "GET", "/api/resource/Customer", Host="other.example", X_Frappe_Site_Name="erp.example")
+
+        assert (wrong.status, wrong.header("Content-Type")) == (404, "text/html")
+        assert "other.example does not exist" in wrong.text
+        assert right.status == 200

@@ -176,3 +176,26 @@ def test_an_order_of_500_lines_adds_up(erp: ErpNextStandIn) -> None:
     doc = order(erp, "P1", *[line(1, 0.1)] * 500, discount_amount=0.5, apply_discount_on="Net Total")
 
     assert (len(doc["items"]), doc["grand_total"]) == (500, 49.5)
+
+
+@pytest.mark.parametrize(("quantity", "exc_type"), [(0, "InvalidQtyError"), (-1, "ValidationError")])
+def test_a_line_of_nothing_or_less_is_refused(erp: ErpNextStandIn, quantity: int, exc_type: str) -> None:
+    assert call(erp, "POST", "/api/resource/Sales Order", order_values("P1", line(quantity, 10))).exc_type == exc_type
+
+
+@pytest.mark.parametrize(
+    ("tax", "exc_type"),
+    [
+        ({"charge_type": "Sometimes"}, "ValidationError"),
+        ({"charge_type": "On Previous Row Total", "row_id": 2}, "ValidationError"),
+        ({"charge_type": "On Previous Row Amount", "row_id": "x"}, "ValidationError"),
+        ({"charge_type": ""}, "MandatoryError"),
+        ({"account_head": "Nowhere - ATI"}, "LinkValidationError"),
+        ({"description": ""}, "MandatoryError"),
+    ],
+)
+def test_a_tax_that_makes_no_sense_is_refused(erp: ErpNextStandIn, tax: dict[str, Any], exc_type: str) -> None:
+    body = order_values("P1", line(1, 10), taxes=[percent(10), percent(10, **tax)])
+
+    assert call(erp, "POST", "/api/resource/Sales Order", body).exc_type == exc_type
+    assert erp.documents("Sales Order") == []
