@@ -60,9 +60,13 @@ def submit_invoice(tx: Transaction, doc: Doc) -> None:
     for tax in doc["taxes"]:
         amount = tax["base_tax_amount_after_discount_amount"]
         income[tax["account_head"]] = income.get(tax["account_head"], 0.0) + amount
+    total = doc["base_rounded_total"] or doc["base_grand_total"]
+    cent = rounded(total - sum(rounded(amount) for amount in income.values()))
+    if cent:
+        account = selling.company_of(tx, doc)["round_off_account"]
+        income[account] = income.get(account, 0.0) + cent
     for account, amount in income.items():
         book(tx, doc, account, credit=rounded(amount))
-    total = doc["base_rounded_total"] or doc["base_grand_total"]
     book(
         tx,
         doc,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 from typing import Any
@@ -63,7 +64,8 @@ class FrappeError(Exception):
 
     @property
     def status(self) -> int:
-        return STATUS.get(self.exc_type, 417)
+        """Python's own exceptions are crashes (500) unless they are listed; all others are refusals."""
+        return STATUS.get(self.exc_type, 500 if hasattr(builtins, self.exc_type) else 417)
 
 
 def thrown(

@@ -105,7 +105,9 @@ def find(tx: Transaction, doctype: str, query: Query) -> list[Doc]:
             columns.append(column(tx, meta, text))
     rows = matching(tx, meta, query, columns)
     # Without order_by it is MariaDB's own: recorded by `modified`, and by name when a child table is joined.
-    rows = ordered(tx, meta, rows, query.order_by or ("name asc" if any(row[1] for row in rows) else "modified asc, name asc"))
+    rows = ordered(
+        tx, meta, rows, query.order_by or ("name asc" if any(row[1] for row in rows) else "modified asc, name asc")
+    )
     end = query.start + query.length if query.length else None
     return [{each.alias: each.value(row) for each in columns} for row in rows[query.start : end]]
 

@@ -96,8 +96,12 @@ class _Calculation:
                 raise invalid(
                     "Cannot select charge type as 'On Previous Row Amount' or 'On Previous Row Total' for first row"
                 )
-            if not tax.get("row_id"):
+            if not str(tax.get("row_id") or "").isdigit():
                 raise invalid(f"Please specify a valid Row ID for row {tax['idx']} in table {row}")
+            if not 0 < int(tax["row_id"]) < tax["idx"]:
+                raise invalid(
+                    "Cannot refer row number greater than or equal to current row number for this Charge type"
+                )
         if tax.get("included_in_print_rate"):
             raise invalid(f"{row}: the stand-in does not know prices that include taxes")
         tax["tax_amount"] = rounded(tax["tax_amount"])
@@ -152,6 +156,8 @@ class _Calculation:
             return float(rate / 100 * item["net_amount"])
         if kind == "On Item Quantity":
             return float(rate * item["qty"])
+        if not kind.startswith("On Previous Row"):
+            return 0.0  # not a charge type: the check of the Select refuses it later
         earlier = int(tax["row_id"]) - 1
         return float(rate / 100 * (amounts if kind == "On Previous Row Amount" else totals)[earlier])
 

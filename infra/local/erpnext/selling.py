@@ -1,8 +1,8 @@
 """ERPNext's rules for customers, items and selling documents: what is filled in, refused, and followed up.
 
 Recorded: defaults, delivery dates, duplicate customer purchase orders, statuses, reserved stock. Beyond the recordings
-(from ERPNext's published source): disabled customers and items, whole-number units, missing exchange rates, a free line
-that takes the list price, and `status` staying Draft in the database after a create-and-submit in one call.
+(from ERPNext's published source): disabled customers and items, quantities of zero and below, whole-number units, missing
+exchange rates, a free line that takes the list price, and `status` staying Draft in the database after a create-and-submit in one call.
 """
 
 from __future__ import annotations
@@ -121,6 +121,11 @@ def _item(tx: Transaction, doc: Doc, row: Doc, company: Doc) -> None:
         ):
             if name in row:
                 row[name] = row.get(name) or company[account]
+        if not row["qty"]:
+            text = f"Row #{row['idx']}: Quantity for Item <strong>{row['item_code']}</strong> cannot be zero."
+            raise thrown("InvalidQtyError", text, title="Invalid Quantity", from_erpnext=True)
+        if row["qty"] < 0 and not doc.get("is_return"):
+            raise invalid(f"For an item {row['item_code']}, quantity must be positive number")
         uom = tx.store.peek("UOM", row["uom"])
         if uom is not None and uom["must_be_whole_number"] and float(row["qty"] or 0) != int(row["qty"] or 0):
             raise thrown(
@@ -137,9 +142,8 @@ def _default_warehouse(item: Doc, company: Doc) -> Any:
 
 
 def _list_price(tx: Transaction, item_code: str, price_list: str) -> float:
-    for price in tx.store.all("Item Price"):
-        if price["item_code"] == item_code and price["price_list"] == price_list:
-            return float(price["price_list_rate"])
+    for price in tx.store.where("Item Price", item_code, price_list):
+        return float(price["price_list_rate"])
     return 0.0
 
 
@@ -253,9 +257,8 @@ def check_purchase_order(tx: Transaction, doc: Doc) -> None:
     settings = tx.store.peek("Selling Settings", "Selling Settings") or {}
     if not doc.get("po_no") or doc["skip_delivery_note"] or settings.get("allow_against_multiple_purchase_orders"):
         return
-    for other in tx.store.all("Sales Order"):
-        same = stock.same_text(other["po_no"], doc["po_no"]) and other["customer"] == doc["customer"]
-        if same and other["name"] != doc["name"] and other["docstatus"] < 2:
+    for other in tx.store.where("Sales Order", doc["customer"], doc["po_no"]):
+        if other["name"] != doc["name"] and other["docstatus"] < 2:
             raise invalid(
                 f"Sales Order <strong>{other['name']}</strong> already exists against Customer's Purchase Order "
                 f"<strong>{doc['po_no']}</strong>. To allow multiple Sales Orders, Enable <strong>'Allow Multiple Sales "
@@ -264,10 +267,23 @@ def check_purchase_order(tx: Transaction, doc: Doc) -> None:
             )
 
 
+def open_quantity(row: Doc) -> float:
+    """What a row of a submitted order still wants."""
+    return float(max(row["stock_qty"] - row["delivered_qty"], 0.0))
+
+
 def reserve(tx: Transaction, doc: Doc) -> None:
-    for row in doc["items"]:
+    _reserve(tx, doc, [open_quantity(row) for row in doc["items"]])
+
+
+def release(tx: Transaction, doc: Doc) -> None:
+    _reserve(tx, doc, [-open_quantity(row) for row in doc["items"]])
+
+
+def _reserve(tx: Transaction, doc: Doc, quantities: list[float]) -> None:
+    for row, quantity in zip(doc["items"], quantities, strict=True):
         if row["is_stock_item"] and row.get("warehouse"):
-            stock.update_reserved(tx, row["item_code"], row["warehouse"])
+            stock.reserve(tx, row["item_code"], row["warehouse"], quantity)
 
 
 def before_cancel_order(tx: Transaction, doc: Doc) -> None:
@@ -281,6 +297,7 @@ def before_cancel_order(tx: Transaction, doc: Doc) -> None:
 def update_order_progress(tx: Transaction, order: str) -> None:
     """Delivered and billed percentages and the status of an order, after a delivery or invoice from it."""
     doc = documents.load(tx, "Sales Order", order)
+    wanted = [open_quantity(row) for row in doc["items"]]
     for row in doc["items"]:
         row["delivered_qty"] = _sum(tx, "Delivery Note", "qty", row["name"])
         row["billed_amt"] = _sum(tx, "Sales Invoice", "amount", row["name"])
@@ -296,7 +313,7 @@ def update_order_progress(tx: Transaction, order: str) -> None:
         doc[status] = f"{part} {word}"
     keys = ("items", "per_delivered", "per_billed", *words)
     documents.set_directly(tx, "Sales Order", order, {**{key: doc[key] for key in keys}, "status": order_status(doc)})
-    reserve(tx, doc)
+    _reserve(tx, doc, [open_quantity(row) - before for row, before in zip(doc["items"], wanted, strict=True)])
 
 
 def _sum(tx: Transaction, doctype: str, field: str, so_detail: str) -> float:
@@ -311,6 +328,6 @@ HOOKS: dict[str, dict[str, Hook]] = {
         "before_update_after_submit": check_purchase_order,
         "on_submit": reserve,
         "before_cancel": before_cancel_order,
-        "on_cancel": reserve,
+        "on_cancel": release,
     },
 }

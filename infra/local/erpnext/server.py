@@ -11,12 +11,13 @@ POST /_standin/reset, GET /_standin/documents/<DocType>, POST /_standin/rate-lim
 
 from __future__ import annotations
 
-import json
-import select
+import contextlib
+import html
 import socket
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -46,7 +47,8 @@ class ErpNextStandIn:
     """An ERPNext site on 127.0.0.1 that serves from threads; `port` 0 takes a free one.
 
     `database` is a file, or ":memory:". `now` is the clock (UTC), `seed` decides the random names, `sleep` is what
-    slow faults wait with, `webhook_sleep` what the retries of outbound webhooks wait with.
+    slow faults wait with, `webhook_sleep` what the retries of outbound webhooks wait with. With `hosts`, a request for any
+    other site than these (by X-Frappe-Site-Name or Host) gets ERPNext's 404 page.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class ErpNextStandIn:
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] | None = None,
         webhook_sleep: Callable[[float], None] | None = None,
+        hosts: frozenset[str] | None = None,
     ) -> None:
         self.token = token
+        self.hosts = hosts
         self.requests: list[tuple[str, str, int]] = []
         self.faults = Faults()
         self.rate_limiter: RateLimiter | None = None
@@ -74,8 +78,7 @@ class ErpNextStandIn:
         self.webhooks = WebhookSender(self.site, webhook_sleep or self._wait)
         self.site.outbox = self.webhooks
         self._seed()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.standin = self
+        self._server = _Server(self, port)
         self.site.url = self.url
 
     def _seed(self) -> None:
@@ -102,6 +105,7 @@ class ErpNextStandIn:
             self._thread.join()
             self._thread = None
         self._server.server_close()
+        self._server.hang_up()
         self.webhooks.stop()
         with self.site.lock:
             self.site.store.close()
@@ -157,6 +161,9 @@ class ErpNextStandIn:
     def answer(self, request: Request) -> Answer | None:
         """Serve a request; None means: close the connection without an answer."""
         snapshot = self.site.store.commits
+        host = request.header("x-frappe-site-name") or request.header("host").partition(":")[0]
+        if self.hosts is not None and host not in self.hosts:
+            return html_answer(404, "Not Found", f"<p>{html.escape(host)} does not exist</p>")
         started = time.monotonic()
         limited = self.rate_limiter
         if limited is not None and limited.exhausted():
@@ -194,10 +201,14 @@ class ErpNextStandIn:
                 raise form_error
             request.user = user_of(self.site, self.sessions, request)
             answer = self._perform(request, snapshot, instant, messages)
-        except FrappeError as error:
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: Frappe too answers 500 with the class's name
+            if not isinstance(error, FrappeError):
+                traceback.print_exc()
+                error = FrappeError(type(error).__name__, str(error))
             refusal = api.refusal(self.site, request, error, messages)
             # Recorded: a request that fails before its session begins gets no cookies.
-            refusal.cookies = error is not form_error and error.exc_type != "SessionStopped"
+            if error is form_error or error.exc_type == "SessionStopped":
+                refusal.cookies = False
             return refusal
         for fault in hits:
             if fault.kind == "drop_after_commit":
@@ -294,6 +305,20 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     standin: ErpNextStandIn
 
+    def __init__(self, standin: ErpNextStandIn, port: int) -> None:
+        self.standin = standin
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep alive: a stopped server answers nobody."""
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that went away in the middle is no error of ours."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -307,12 +332,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        self.server.connections.add(self.connection)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
 
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
     def handle_one_request(self) -> None:
-        if not self._wait_for_a_request():
-            self.close_connection = True
-            return
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline:
             self.close_connection = True
@@ -323,17 +350,6 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.parse_request():
             return
         self._serve()
-
-    def _wait_for_a_request(self) -> bool:
-        """Wait for the next request of a kept-alive connection, but not beyond the server's end."""
-        if self.rfile.peek(0):  # type: ignore[attr-defined]  # BufferedReader, which BinaryIO does not say
-            return True
-        waited = 0.0
-        while waited < self.timeout and not self.server.standin.stopping.is_set():
-            if select.select([self.connection], [], [], 0.25)[0]:
-                return True
-            waited += 0.25
-        return False
 
     def _refuse_long_line(self) -> None:
         size = min(len(self.raw_requestline), 8192)  # gunicorn counts what it has read so far
@@ -352,12 +368,7 @@ class _Handler(BaseHTTPRequestHandler):
         if request.segments[:1] == ["_standin"]:
             self._send(standin.control(request))
             return
-        try:
-            answer = standin.answer(request)
-        except Exception:
-            standin.requests.append((request.method, request.raw_path, 500))
-            self._drop()
-            raise
+        answer = standin.answer(request)
         standin.requests.append((request.method, request.raw_path, answer.status if answer else 0))
         if answer is None:
             self._drop()
@@ -412,6 +423,3 @@ def cookies_of(answer: Answer, now: datetime) -> list[str]:
         names = ("system_user", "sid", "user_id", "user_image", "full_name")
         cookies += [f"{name}=; Expires={yesterday}; Path=/" for name in names]
     return cookies
-
-
-__all__ = ["ErpNextStandIn", "Fault", "json"]

@@ -20,10 +20,7 @@ def same_text(one: Any, other: Any) -> bool:
 
 
 def bin_of(tx: Transaction, item_code: Any, warehouse: Any) -> Doc | None:
-    for each in tx.store.all("Bin"):
-        if each["item_code"] == item_code and each["warehouse"] == warehouse:
-            return each
-    return None
+    return next(iter(tx.store.where("Bin", item_code, warehouse)), None)
 
 
 def change_bin(tx: Transaction, item_code: str, warehouse: str, values: Doc) -> Doc:
@@ -42,15 +39,10 @@ def change_bin(tx: Transaction, item_code: str, warehouse: str, values: Doc) -> 
     return documents.set_directly(tx, "Bin", found["name"], values)
 
 
-def update_reserved(tx: Transaction, item_code: str, warehouse: str) -> None:
-    """What submitted orders still want of an item."""
-    wanted = 0.0
-    for order in tx.store.all("Sales Order"):
-        if order["docstatus"] == 1 and order["status"] not in ("Closed", "On Hold"):
-            for row in order["items"]:
-                if row["item_code"] == item_code and row["warehouse"] == warehouse:
-                    wanted += max(row["stock_qty"] - row["delivered_qty"], 0.0)
-    change_bin(tx, item_code, warehouse, {"reserved_qty": wanted})
+def reserve(tx: Transaction, item_code: str, warehouse: str, quantity: float) -> None:
+    """Add to (or take from) what submitted orders still want of an item."""
+    before = bin_of(tx, item_code, warehouse) or {"reserved_qty": 0.0}
+    change_bin(tx, item_code, warehouse, {"reserved_qty": rounded(before["reserved_qty"] + quantity, 9)})
 
 
 def validate_entry(tx: Transaction, doc: Doc) -> None:

@@ -20,6 +20,14 @@ CREATE TABLE IF NOT EXISTS content (url TEXT PRIMARY KEY, body BLOB NOT NULL);
 """
 
 
+LOOKUPS: dict[str, tuple[str, ...]] = {
+    "Bin": ("item_code", "warehouse"),
+    "Item Price": ("item_code", "price_list"),
+    "Sales Order": ("customer", "po_no"),
+}
+"""Fields by which the rules look documents up for each order: indexed, so that thousands of orders stay fast."""
+
+
 def collated(value: object) -> str:
     """The form in which utf8mb4_unicode_ci compares: no case, no accents, no trailing spaces."""
     text = unicodedata.normalize("NFD", str(value).rstrip(" "))
@@ -46,6 +54,7 @@ class Store:
         self._unique_fields = unique_fields
         self._documents: dict[str, dict[str, Doc]] = {}
         self._unique: dict[tuple[str, str], dict[str, str]] = {}
+        self._lookup: dict[str, dict[tuple[str, ...], dict[str, None]]] = {}
         self._series: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
         self._position: dict[tuple[str, str], int] = {}
@@ -66,7 +75,8 @@ class Store:
     def _load(self) -> None:
         rows = self._database.execute("SELECT doctype, key, position, body FROM document ORDER BY position")
         for doctype, key, position, body in rows:
-            self._documents.setdefault(doctype, {})[key] = json.loads(body)
+            doc = self._documents.setdefault(doctype, {})[key] = json.loads(body)
+            self._note(doctype, key, doc)
             self._position[doctype, key] = position
         self._series = dict(self._database.execute("SELECT prefix, value FROM series"))
         self._contents = dict(self._database.execute("SELECT url, body FROM content"))
@@ -96,6 +106,11 @@ class Store:
     def all(self, doctype: str) -> Iterator[Doc]:
         """The stored documents themselves, to be read only, oldest first."""
         return iter(list(self._documents.get(doctype, {}).values()))
+
+    def where(self, doctype: str, *values: object) -> list[Doc]:
+        """The documents with these values in the DocType's LOOKUPS fields, to be read only."""
+        keys = self._lookup.get(doctype, {}).get(tuple(collated(value or "") for value in values), {})
+        return [self._documents[doctype][key] for key in keys]
 
     def count(self, doctype: str) -> int:
         return len(self._documents.get(doctype, {}))
@@ -164,10 +179,24 @@ class Store:
                 entries.pop(collated(before[field]), None)
             if doc is not None and doc.get(field) not in (None, ""):
                 entries[collated(doc[field])] = key
+        if before is not None:
+            self._note(doctype, key, before, gone=True)
         if doc is None:
             documents.pop(key, None)
         else:
             documents[key] = doc
+            self._note(doctype, key, doc)
+
+    def _note(self, doctype: str, key: str, doc: Doc, *, gone: bool = False) -> None:
+        """Keep the lookup of a DocType up to date."""
+        if doctype not in LOOKUPS:
+            return
+        values = tuple(collated(doc.get(field) or "") for field in LOOKUPS[doctype])
+        keys = self._lookup.setdefault(doctype, {}).setdefault(values, {})
+        if gone:
+            keys.pop(key, None)
+        else:
+            keys[key] = None
 
     # The end of a transaction
 
@@ -222,7 +251,15 @@ class Store:
         with self._database:
             for table in ("document", "series", "content"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - three names of ours
-        for mapping in (self._documents, self._unique, self._series, self._contents, self._position, self._appeared):
+        for mapping in (
+            self._documents,
+            self._unique,
+            self._lookup,
+            self._series,
+            self._contents,
+            self._position,
+            self._appeared,
+        ):
             mapping.clear()
         self._forget()
 

@@ -36,7 +36,12 @@ class Reply:
 
 
 def send(
-    url: str, method: str, raw_path: str, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = 10
+    url: str,
+    method: str,
+    raw_path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout: float = 10,
 ) -> Reply:
     """One request with exactly these bytes and headers."""
     target = urlsplit(url)
@@ -63,7 +68,7 @@ def call(erp: ErpNextStandIn, method: str, path: str, body: Any = None, timeout:
     return send(erp.url, method, quote(path, safe="/?=&%"), content, names, timeout)
 
 
-def made(erp: ErpNextStandIn, doctype: str, **values: Any) -> Any:
+def made(erp: ErpNextStandIn, doctype: str, /, **values: Any) -> Any:
     """A document, made over REST."""
     reply = call(erp, "POST", f"/api/resource/{doctype}", values)
     assert reply.status == 200, reply.text
@@ -71,7 +76,11 @@ def made(erp: ErpNextStandIn, doctype: str, **values: Any) -> Any:
 
 
 def customer(erp: ErpNextStandIn, name: str = "Cust 001", **values: Any) -> Any:
-    return made(erp, "Customer", **{"customer_name": name, "customer_group": "Commercial", "territory": "United States", **values})
+    return made(
+        erp,
+        "Customer",
+        **{"customer_name": name, "customer_group": "Commercial", "territory": "United States", **values},
+    )
 
 
 def item(erp: ErpNextStandIn, code: str = "SKU-001", **values: Any) -> Any:
@@ -115,5 +124,12 @@ def shop(**options: Any) -> Iterator[ErpNextStandIn]:
 
 
 def external_id(erp: ErpNextStandIn, doctype: str, **values: Any) -> Any:
-    field = {"dt": doctype, "fieldname": "external_id", "label": "External ID", "fieldtype": "Data", "unique": 1, **values}
+    field = {
+        "dt": doctype,
+        "fieldname": "external_id",
+        "label": "External ID",
+        "fieldtype": "Data",
+        "unique": 1,
+        **values,
+    }
     return made(erp, "Custom Field", **field)

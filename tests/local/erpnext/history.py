@@ -92,7 +92,9 @@ class History:
     def replay(self, found: Recording) -> Reply:
         """Send a recorded request, with our credentials and values in the place of the recorded ones."""
         request = found.request
-        headers = {name: self._header(name, value) for name, value in request["headers"].items() if name != "Content-Length"}
+        headers = {
+            name: self._header(name, value) for name, value in request["headers"].items() if name != "Content-Length"
+        }
         if found.number == "221":
             headers["Cookie"] = self.cookie
         text = BODIES[found.name]() if found.name in BODIES else request["body"]
@@ -161,7 +163,9 @@ def _race(history: History) -> None:
     sleep, history.erp.sleep = history.erp.sleep, wait
     history.erp.misbehave(Fault("slow", times=2, method="POST", doctype="Customer"))
     replies: list[Reply] = []
-    threads = [threading.Thread(target=lambda name=name: replies.append(history.replay(recordings()[name]))) for name in names]
+    threads = [
+        threading.Thread(target=lambda name=name: replies.append(history.replay(recordings()[name]))) for name in names
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -182,7 +186,14 @@ def _stocked_items(history: History) -> None:
     for code, rate in (("DL-1", 4), ("DL-2", 5), ("DL-3", 6)):
         item(history.erp, code, item_name=code.replace("-", " "), standard_rate=rate)
         row = {"item_code": code, "qty": 314, "t_warehouse": "Stores - ATI", "basic_rate": 7}
-        made(history.erp, "Stock Entry", stock_entry_type="Material Receipt", company="Acme Test Inc", items=[row], docstatus=1)
+        made(
+            history.erp,
+            "Stock Entry",
+            stock_entry_type="Material Receipt",
+            company="Acme Test Inc",
+            items=[row],
+            docstatus=1,
+        )
     history.erp.misbehave(Fault("deadlock", doctype="Stock Entry"))
 
 
@@ -290,7 +301,11 @@ AFTER: dict[str, Callable[[History], None]] = {
 
 BODIES: dict[str, Callable[[], str]] = {
     "122_insert_many_201": lambda: json.dumps(
-        {"docs": [{"doctype": "Customer", "customer_name": f"Big {n}", "customer_group": "Commercial"} for n in range(201)]}
+        {
+            "docs": [
+                {"doctype": "Customer", "customer_name": f"Big {n}", "customer_group": "Commercial"} for n in range(201)
+            ]
+        }
     ),
     "272_long_filter_via_post": lambda: json.dumps(
         {
@@ -301,4 +316,3 @@ BODIES: dict[str, Callable[[], str]] = {
     ),
 }
 """Request bodies that were cut off when they were recorded."""
-

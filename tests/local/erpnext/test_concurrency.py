@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -40,10 +41,14 @@ def test_of_simultaneous_posts_with_one_external_id_exactly_one_wins(erp: ErpNex
         return call(erp, "POST", "/api/resource/Customer", {"customer_name": name, "external_id": f"race:{number}"})
 
     for number in range(ROUNDS):
-        replies = together([lambda n=number, c=client: post(n, c) for client in range(4)])  # type: ignore[misc]
+        replies = together([partial(post, number, client) for client in range(4)])
 
         assert sorted(reply.status for reply in replies)[0] == 200
-        assert all(reply.exc_type in ("UniqueValidationError", "DuplicateEntryError") for reply in replies if reply.status != 200)
+        assert all(
+            reply.exc_type in ("UniqueValidationError", "DuplicateEntryError")
+            for reply in replies
+            if reply.status != 200
+        )
         assert sum(reply.status == 200 for reply in replies) == 1
     assert len(erp.documents("Customer")) == 1 + ROUNDS
 
@@ -65,7 +70,7 @@ def test_of_four_simultaneous_puts_with_the_same_modified_one_wins(erp: ErpNextS
     for number in range(10):
         modified = call(erp, "GET", "/api/resource/Customer/Cust 001").data["modified"]
         body = {"website": f"https://{number}.example", "modified": modified}
-        replies += together([lambda: call(erp, "PUT", "/api/resource/Customer/Cust 001", body)] * 4)
+        replies += together([partial(call, erp, "PUT", "/api/resource/Customer/Cust 001", body)] * 4)
 
     recorded = recording("180").content["results"]
     assert {str(key): count for key, count in outcomes(replies).items()} == recorded
@@ -129,9 +134,7 @@ def test_stock_entries_at_the_same_time_lose_the_race_for_the_first_bin(erp: Erp
         body = {"stock_entry_type": "Material Receipt", "company": "Acme Test Inc", "items": rows, "docstatus": 1}
         return call(erp, "POST", "/api/resource/Stock Entry", body)
 
-    replies = [
-        reply for _ in range(10) for reply in together([lambda c=client: post(c) for client in range(8)])  # type: ignore[misc]
-    ]
+    replies = [reply for _ in range(10) for reply in together([partial(post, client) for client in range(8)])]
 
     recorded = recording("188").content
     assert {str(key): count for key, count in outcomes(replies).items()} == recorded["results"]
@@ -145,7 +148,10 @@ def test_a_deadlock_in_a_bulk_update_takes_the_documents_before_it_along(erp: Er
     names = ["Bulk 001", "Bulk 002", "Bulk 003"]
     for name in names:
         customer(erp, name)
-    docs = [{"doctype": "Customer", "docname": name, "website": f"https://dead{i}.example"} for i, name in enumerate(names, 1)]
+    docs = [
+        {"doctype": "Customer", "docname": name, "website": f"https://dead{i}.example"}
+        for i, name in enumerate(names, 1)
+    ]
     erp.misbehave(Fault("deadlock", document="Bulk 002"))
 
     reply = call(erp, "POST", "/api/method/frappe.client.bulk_update", {"docs": docs})
@@ -195,9 +201,11 @@ def test_insert_many_is_all_or_nothing_while_others_write(erp: ErpNextStandIn) -
 def test_orders_made_at_the_same_time_have_distinct_consecutive_numbers(erp: ErpNextStandIn) -> None:
     def post(number: int) -> Reply:
         body = {"customer": "Cust 001", "delivery_date": "2026-11-30", "po_no": f"P{number}"}
-        return call(erp, "POST", "/api/resource/Sales Order", {**body, "items": [{"item_code": "SKU-001", "qty": 1, "rate": 5}]})
+        return call(
+            erp, "POST", "/api/resource/Sales Order", {**body, "items": [{"item_code": "SKU-001", "qty": 1, "rate": 5}]}
+        )
 
-    together([lambda n=number: post(n) for number in range(8)])  # type: ignore[misc]
+    together([partial(post, number) for number in range(8)])
 
     assert sorted(doc["name"] for doc in erp.documents("Sales Order")) == [f"SAL-ORD-2026-{n:05}" for n in range(1, 9)]
 
@@ -205,6 +213,6 @@ def test_orders_made_at_the_same_time_have_distinct_consecutive_numbers(erp: Erp
 def test_made_documents_are_seen_by_everybody_at_once(erp: ErpNextStandIn) -> None:
     made(erp, "ToDo", description="seen")
 
-    replies = together([lambda: call(erp, "GET", "/api/resource/ToDo?fields=[\"description\"]")] * 8)
+    replies = together([lambda: call(erp, "GET", '/api/resource/ToDo?fields=["description"]')] * 8)
 
     assert all(reply.data == [{"description": "seen"}] for reply in replies)

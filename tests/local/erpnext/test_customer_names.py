@@ -5,7 +5,7 @@ import httpx
 from infra.local.erpnext.server import ErpNextStandIn
 
 
-def test_each_customer_of_the_same_name_gets_the_next_number():
+def test_each_customer_of_the_same_name_gets_the_next_number() -> None:
     with ErpNextStandIn() as erp:
         headers = {"Authorization": f"token {erp.token}", "Accept": "application/json"}
         body = {"customer_name": "Ada Lovelace", "customer_group": "Commercial", "territory": "United States"}

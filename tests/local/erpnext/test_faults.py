@@ -67,7 +67,9 @@ def test_a_fault_hits_only_what_it_matches(erp: ErpNextStandIn) -> None:
 def test_a_method_call_is_about_the_doctype_in_its_body(erp: ErpNextStandIn) -> None:
     erp.misbehave(Fault("deadlock", doctype="Customer"))
 
-    reply = call(erp, "POST", "/api/method/frappe.client.insert", {"doc": {"doctype": "Customer", "customer_name": "M"}})
+    reply = call(
+        erp, "POST", "/api/method/frappe.client.insert", {"doc": {"doctype": "Customer", "customer_name": "M"}}
+    )
 
     assert reply.exc_type == "QueryDeadlockError"
 
@@ -80,7 +82,11 @@ def test_rate_limit_answers_bear_the_recorded_headers(erp: ErpNextStandIn) -> No
     post(erp)
     exceeded = post(erp)
 
-    assert [limited.header(name) for name in ("Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining")] == ["12", "12", "0"]
+    assert [limited.header(name) for name in ("Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining")] == [
+        "12",
+        "12",
+        "0",
+    ]
     assert exceeded.header("Retry-After") is None
 
 
@@ -111,7 +117,12 @@ def test_a_stall_after_the_commit_leaves_the_document(erp: ErpNextStandIn) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "left"), [("drop_before_commit", ["Cust 001"]), ("drop_after_commit", ["Cust 001", "New"]), ("truncated", ["Cust 001", "New"])]
+    ("kind", "left"),
+    [
+        ("drop_before_commit", ["Cust 001"]),
+        ("drop_after_commit", ["Cust 001", "New"]),
+        ("truncated", ["Cust 001", "New"]),
+    ],
 )
 def test_a_dropped_connection_tells_nothing_about_the_commit(erp: ErpNextStandIn, kind: str, left: list[str]) -> None:
     erp.misbehave(Fault(kind))

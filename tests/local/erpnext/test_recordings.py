@@ -49,7 +49,9 @@ def test_the_stand_in_answers_as_recorded(name: str, history: History) -> None:
     for header in HEADERS:
         recorded = found.header(header)
         assert reply.header(header) == (recorded and history.translation.into_ours(recorded))
-    assert {each: reply.header(each) is None for each in PRESENT} == {each: found.header(each) is None for each in PRESENT}
+    assert {each: reply.header(each) is None for each in PRESENT} == {
+        each: found.header(each) is None for each in PRESENT
+    }
     if found.body is not None:
         assert differences(found.body, reply.body, IGNORED.get(name, frozenset())) == []
     elif name == "138_v2_meta":
