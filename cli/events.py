@@ -70,14 +70,16 @@ def _print(ended: list[Ended]) -> None:
     for entity, flow in dict.fromkeys((each.entity, each.flow) for each in ended):
         rows = [each for each in ended if (each.entity, each.flow) == (entity, flow)]
         console.print(Text(f"{entity} in flow {flow}", style="bold"))
-        table = Table("#", "recorded (UTC)", "topic", "outcome", "document", "tries", box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for heading in ("#", "recorded (UTC)", "topic", "outcome", "document", "tries"):
+            table.add_column(heading, no_wrap=True)
         for number, each in enumerate(rows, start=1):
             table.add_row(
                 str(number),
                 f"{each.recorded_at:%Y-%m-%d %H:%M:%S}",
                 Text(each.type.split(".", 1)[-1]),
                 Text(each.outcome, style=COLOURS.get(each.outcome, "")),
-                Text(each.name, no_wrap=True),
+                Text(each.name),
                 str(each.attempts),
             )
         Console().print(table)

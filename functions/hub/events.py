@@ -104,10 +104,6 @@ def parse_instant(text: str) -> datetime:
 
     Shopify writes nanoseconds (`2026-01-01T00:04:58.123456789Z`); what is finer than a microsecond is cut off.
     """
-    head, dot, tail = text.partition(".")
-    if dot:
-        digits = len(tail) - len(tail.lstrip("0123456789"))
-        text = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without zone cannot be ordered")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,9 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
-from adapters.http import DestinationHttp
-from connectors.erpnext.connector import credentials
-from connectors.erpnext.setup import setup
 from hub import names
 from hub.config import Config
 from hub.errors import HubError
@@ -35,15 +31,14 @@ from infra.local.running import (
     note,
     noted,
 )
-from infra.local.secrets import KEY, SECRET, store_local_secrets
-from infra.local.stand_in import StandIn, StandInFailed
+from infra.local.secrets import store_local_secrets
+from infra.local.stand_in import StandIn, StandInFailed, set_up, stock
 from infra.local.synthesis import SynthesisFailed, synthesize
 from infra.local.warm_up import FunctionBroken, warm_up
 
 LOOPBACK = {"127.0.0.1", "localhost"}
 ERPNEXT = "erpnext"
 ASSEMBLY = STATE / "assembly"
-SETUP_SECONDS = 60.0
 FINISH_SECONDS = 3.0
 
 
@@ -129,14 +124,14 @@ class Environment:
         if self.stand_in:
             with step(self.say, f"ERPNext stand-in at {self.stand_in.url}"):
                 self.stand_in.start()
-                self.stand_in.stock()
+                stock(self.stand_in.url)
         with step(self.say, f"local AWS at {self.aws.endpoint}"):
             self.aws.start()
         note(Running(os.getpid(), self.aws.endpoint, self.stand_in.url if self.stand_in else "", str(self.folder)))
         with step(self.say, "hub deployed to it") as told:
             lines: list[str] = []
             self.api_id = deploy(self.aws, ASSEMBLY, lines.append)["ApiId"]
-            told.detail = lines[-1].strip() if lines else ""
+            told.detail = lines[-1].strip().partition(" (")[0] if lines else ""
         stand_ins = {name for name, each in self.config.integrations.items() if each.connector == ERPNEXT}
         with step(self.say, "secrets in Secrets Manager") as told:
             stored = store_local_secrets(
@@ -145,9 +140,7 @@ class Environment:
             told.detail = f"local ones for {', '.join(stored)}" if stored else "as they were"
         if self.stand_in:
             with step(self.say, "custom fields in ERPNext") as told:
-                made = setup(_http(self.stand_in.url))
-                created = [name for name, state in made if state == "created"]
-                told.detail = ", ".join(created) or "as they were"
+                told.detail = ", ".join(set_up(self.stand_in.url)) or "as they were"
         with step(self.say, "functions warm") as told:
             told.detail = f"{warm_up(self.aws, self.config.stage)} processes"
 
@@ -247,11 +240,6 @@ def wait_until_free(port: int, seconds: float = 3.0) -> bool:
             else:
                 return True
         time.sleep(0.1)
-
-
-def _http(url: str) -> DestinationHttp:
-    live = {"api_key": (KEY,), "api_secret": (SECRET,)}
-    return DestinationHttp(url, partial(credentials, live.__getitem__), lambda: None, SETUP_SECONDS, 1)
 
 
 def _made_at(assembly: Path) -> int:

@@ -6,16 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from adapters.http import DestinationHttp
+from connectors.erpnext.connector import credentials
+from connectors.erpnext.setup import setup
 from infra.local.running import ROOT
 
 TOKEN = "hub-key:hub-secret"  # noqa: S105 - the stand-in's own; it opens nothing else
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+SETUP_SECONDS = 60.0  # ERPNext alters its tables meanwhile
 PING = "/api/method/ping"
 # What the connectors' examples and the demo sell; a real site has its own Items.
 GOODS = ("IPOD2008PINK", "DEMO-MUG", "DEMO-SHIRT", "DEMO-POSTER")
@@ -75,16 +80,6 @@ class StandIn:
             if process.stdin:
                 process.stdin.close()
 
-    def stock(self, goods: Sequence[str] = GOODS) -> int:
-        """Make the Items that are missing; return how many were. Safe to repeat."""
-        with client(self.url) as erp:
-            there = {row["name"] for row in listed(erp, "Item", ["name"], [["name", "in", list(goods)]])}
-            for code in goods:
-                if code not in there:
-                    item = {"item_code": code, "item_name": code, "item_group": "Products", "stock_uom": "Nos"}
-                    erp.post("/api/resource/Item", json=item).raise_for_status()
-        return len(set(goods) - there)
-
     def _wait(self) -> None:
         began = time.monotonic()
         while not answers(self.url):
@@ -94,6 +89,25 @@ class StandIn:
             if time.monotonic() - began > START_SECONDS:
                 raise StandInFailed(f"the ERPNext stand-in did not answer within {START_SECONDS:.0f} s; see {self.log}")
             time.sleep(0.05)
+
+
+def stock(url: str, goods: Sequence[str] = GOODS) -> int:
+    """Make the Items that are missing; return how many were. Safe to repeat."""
+    with client(url) as erp:
+        there = {row["name"] for row in listed(erp, "Item", ["name"], [["name", "in", list(goods)]])}
+        for code in goods:
+            if code not in there:
+                item = {"item_code": code, "item_name": code, "item_group": "Products", "stock_uom": "Nos"}
+                erp.post("/api/resource/Item", json=item).raise_for_status()
+    return len(set(goods) - there)
+
+
+def set_up(url: str) -> list[str]:
+    """Do what `hub setup erp` does; return the names of the fields that were missing."""
+    key, secret = TOKEN.split(":")
+    live = {"api_key": (key,), "api_secret": (secret,)}
+    http = DestinationHttp(url, partial(credentials, live.__getitem__), lambda: None, SETUP_SECONDS, 1)
+    return [name for name, state in setup(http) if state == "created"]
 
 
 def answers(url: str) -> bool:

@@ -74,6 +74,14 @@ def test_secrets_manager_is_asked_once_in_five_minutes() -> None:
     assert MAX_AGE_SECONDS == 300
 
 
+def test_a_secret_counts_as_soon_as_it_is_stored() -> None:
+    client, _, secrets = counted()
+    secrets.live("webhook")
+    client.text = '{"webhook": "live"}'
+
+    assert secrets.live("webhook") == ("live",)
+
+
 def test_what_was_refused_is_read_again_at_once() -> None:
     client, _, secrets = counted(api_key="old")
     secrets.live("api_key")

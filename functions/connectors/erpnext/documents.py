@@ -99,16 +99,22 @@ class Documents:
         clash: Declined | None = None
         for _ in range(TRIES):
             wanted = want(fresh)
+            blindly = try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up
             try:
-                if try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up:
+                if blindly:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
             except (AlreadyThere, ChangedMeanwhile) as error:
                 clash, fresh, known_name, try_create = error, True, "", False  # look again
             except Declined as error:
-                if error.exc_type != "LinkValidationError" or fresh:
+                if blindly:
+                    # perhaps because of our own earlier success, whose answer was lost: ERPNext checks the customer's
+                    # po_no (ValidationError) before it comes to the unique id
+                    try_create = False
+                elif error.exc_type != "LinkValidationError" or fresh:
                     raise
-                fresh = True  # a remembered customer or item may have been renamed
+                else:
+                    fresh = True  # a remembered customer or item may have been renamed
         if isinstance(clash, AlreadyThere):
             raise clash  # not our own document: another one holds the name or a unique value
         raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed by others while it is written")

@@ -284,18 +284,13 @@ def _customer_name(tx: Transaction, doc: Doc) -> str:
     if wanted is None:
         raise FrappeError("AttributeError", "'NoneType' object has no attribute 'strip'", from_erpnext=True)
     wanted = str(wanted).strip()
-    if not _is_visible(tx, "Customer", wanted):
+    if not tx.sees("Customer", wanted):
         return wanted
     pattern = re.compile(re.escape(f"{collated(wanted)} - ") + r"(\d+)$")
     numbers = [int(match[1]) for each in tx.store.all("Customer") if (match := pattern.match(collated(each["name"])))]
     name = f"{wanted} - {max(numbers, default=0) + 1}"
     tx.say(f"Changed customer name to '{name}' as '{wanted}' already exists.", "Note", indicator="yellow")
     return name
-
-
-def _is_visible(tx: Transaction, doctype: str, name: str) -> bool:
-    """Whether this transaction sees the name: not when it was committed after the request arrived."""
-    return tx.store.peek(doctype, name) is not None and tx.store.appeared(doctype, name) <= tx.snapshot
 
 
 def _party_name(tx: Transaction, doc: Doc, kind: str) -> str:

@@ -258,7 +258,7 @@ def check_purchase_order(tx: Transaction, doc: Doc) -> None:
     if not doc.get("po_no") or doc["skip_delivery_note"] or settings.get("allow_against_multiple_purchase_orders"):
         return
     for other in tx.store.where("Sales Order", doc["customer"], doc["po_no"]):
-        if other["name"] != doc["name"] and other["docstatus"] < 2:
+        if other["name"] != doc["name"] and other["docstatus"] < 2 and tx.sees("Sales Order", other["name"]):
             raise invalid(
                 f"Sales Order <strong>{other['name']}</strong> already exists against Customer's Purchase Order "
                 f"<strong>{doc['po_no']}</strong>. To allow multiple Sales Orders, Enable <strong>'Allow Multiple Sales "

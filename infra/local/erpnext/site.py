@@ -133,6 +133,10 @@ class Transaction:
     def meta(self, doctype: str) -> DocType:
         return self.site.meta(doctype)
 
+    def sees(self, doctype: str, name: str) -> bool:
+        """Whether there is such a document for this transaction: not when it was committed after the request arrived."""
+        return self.store.peek(doctype, name) is not None and self.store.appeared(doctype, name) <= self.snapshot
+
     def stamp(self) -> str:
         return self.site.clock.stamp(self.instant)
 

@@ -342,6 +342,22 @@ def test_a_fault_at_any_call_ends_in_one_order(site: ErpNextStandIn, kind: str, 
     assert [(docstatus, total) for _, docstatus, total in orders(site)] == [(SUBMITTED, Decimal("65.59"))]
 
 
+@pytest.mark.parametrize("kind", ["drop_after_commit", "truncated"])
+def test_a_warm_function_whose_creation_got_no_answer_finds_its_order(
+    site: ErpNextStandIn, erp: ErpNextDestination, kind: str
+) -> None:
+    """It was set aside as dead once: a warm function creates at once, and ERPNext refuses the customer's po_no
+    (ValidationError) before it comes to the unique id."""
+    put(erp, order(id="900", number="#900"))
+    site.misbehave(Fault(kind, method="POST", doctype="Sales Order"))
+    with pytest.raises(Unavailable):
+        put(erp, order())
+
+    put(erp, order())
+
+    assert [(doc["po_no"], doc["docstatus"]) for doc in live(site)] == [("#900", SUBMITTED), ("#1042", SUBMITTED)]
+
+
 def test_a_desk_user_who_saves_in_between_is_not_overwritten(site: ErpNextStandIn) -> None:
     erp = destination_to(http_to(site), submit=False)
     name = put(erp, order()).name

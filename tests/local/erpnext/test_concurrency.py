@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.erpnext.faults import Fault
 from infra.local.erpnext.server import ErpNextStandIn
-from tests.local.erpnext.calling import Clock, Reply, call, customer, item, made
+from tests.local.erpnext.calling import Clock, Reply, call, customer, item, made, order_values
 from tests.local.erpnext.recorded import recording
 
 ROUNDS = 15
@@ -51,6 +51,24 @@ def test_of_simultaneous_posts_with_one_external_id_exactly_one_wins(erp: ErpNex
         )
         assert sum(reply.status == 200 for reply in replies) == 1
     assert len(erp.documents("Customer")) == 1 + ROUNDS
+
+
+def test_an_order_twice_is_refused_by_another_rule_at_once_than_one_after_the_other(erp: ErpNextStandIn) -> None:
+    """After the first commit the purchase order number is seen first; at the same time only the unique index sees."""
+    arrived = threading.Barrier(2)
+
+    def wait(_: float) -> None:
+        arrived.wait(5)
+
+    erp.sleep = wait
+    erp.misbehave(Fault("slow", times=2, doctype="Sales Order"))
+    post = partial(call, erp, "POST", "/api/resource/Sales Order", order_values("P1", external_id="shop:1"))
+
+    at_once = together([post, post])
+    later = post()
+
+    assert outcomes(at_once) == {(200, None): 1, (417, "UniqueValidationError"): 1}
+    assert (later.status, later.exc_type) == (417, "ValidationError")
 
 
 def test_simultaneous_posts_of_one_name_never_share_it(erp: ErpNextStandIn) -> None:
