@@ -31,7 +31,8 @@ BYTECODE_COMPILER = ROOT / "infra" / "bytecode.mjs"
 PYODIDE = ROOT / "node_modules" / "pyodide" / "package.json"
 
 LAMBDA_PYTHON = "3.13"
-LAMBDA_PLATFORM = "aarch64-manylinux2014"
+# cryptography publishes no wheel for an older glibc; Lambda's Python 3.12 and newer have 2.34 (Amazon Linux 2023)
+LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
 LAMBDA_TASK_ROOT = "/var/task"
 
 # botocore describes 400 services in 26 MB and lists them all whenever a client is made. These are the ones that the
@@ -42,6 +43,7 @@ OURS_LEFT_OUT = ("__pycache__", "*.pyc", "*.md", "examples", "tests", ".*")
 THEIRS_LEFT_OUT = (
     *("bin", ".lock", "*.pyi", "boto3/examples", "*/tests", "botocore/data/*/*/examples-1.json"),
     *("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/sboms"),
+    *("cffi", "pycparser"),  # cryptography loads the compiled _cffi_backend alone
 )
 
 
