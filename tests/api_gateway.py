@@ -14,6 +14,7 @@ def api_gateway_request(
     *,
     method: str = "POST",
     path: str = "/webhooks/shop-eu",
+    query: str = "",
     as_base64: bool = False,
 ) -> dict[str, Any]:
     """What the Lambda is called with: header names in lower case, the body as text or as base64, none for an empty one."""
@@ -21,7 +22,7 @@ def api_gateway_request(
         "version": "2.0",
         "routeKey": f"{method} {path}",
         "rawPath": path,
-        "rawQueryString": "",
+        "rawQueryString": query,
         "headers": {name.lower(): value for name, value in headers.items()},
         "requestContext": {
             "accountId": "000000000000",

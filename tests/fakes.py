@@ -1,5 +1,6 @@
 """Fakes of the hub's ports: they keep what they are given, and fail on demand."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,9 +8,10 @@ from datetime import UTC, datetime
 from adapters.telemetry import Telemetry
 from hub.connector import Effect, Written
 from hub.deliver_batch import Received
-from hub.errors import HubError, LedgerUnavailable
+from hub.errors import HubError, LedgerUnavailable, SourceUnavailable
 from hub.events import Event, to_json
 from hub.ledger import Entry, Failure, Head, Known, Outcome
+from hub.receive import Outside
 from hub.records import Customer, Record
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -51,10 +53,97 @@ class FakeEventQueue:
     kept: list[tuple[Event, str]] = field(default_factory=list)
     failure: Exception | None = None
 
-    def put(self, event: Event, message: str) -> None:
+    def put(self, events: Sequence[tuple[Event, str]]) -> None:
         if self.failure:
             raise self.failure
-        self.kept.append((event, message))
+        self.kept.extend(events)
+
+
+@dataclass
+class FakeSecrets:
+    """Secrets of which all that are asked for have these values, the current one first. `renewed_to` are the ones that
+    a second look finds; `failure` makes every look fail."""
+
+    values: tuple[str, ...] = ("live",)
+    renewed_to: tuple[str, ...] | None = None
+    failure: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def live(self, name: str) -> tuple[str, ...]:
+        if self.failure:
+            raise self.failure
+        self.asked.append(name)
+        return tuple(value for value in self.values if value)
+
+    def renewed(self) -> bool:
+        if self.renewed_to is None:
+            return False
+        self.values, self.renewed_to = self.renewed_to, None
+        return True
+
+
+@dataclass
+class FakeBodies:
+    """Bodies in memory, or `failure`."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def keep(self, body: bytes) -> str:
+        if self.failure:
+            raise self.failure
+        reference = f"memory:{hashlib.sha256(body).hexdigest()}"
+        self.kept[reference] = body
+        return reference
+
+
+@dataclass
+class FakeTokens:
+    """One-time tokens in memory, or `failure`."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def event_of(self, token: str) -> str | None:
+        if self.failure:
+            raise self.failure
+        return self.kept.get(token)
+
+    def keep(self, token: str, event_id: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.kept[token] = event_id
+
+
+@dataclass
+class FakeFetch:
+    """Pages by URL; any other URL does not answer. `asked` are the URLs that were fetched."""
+
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, url: str) -> bytes:
+        self.asked.append(url)
+        if url not in self.pages:
+            raise SourceUnavailable(f"no answer from {url}")
+        return self.pages[url]
+
+
+def outside(
+    *queues: FakeEventQueue,
+    secrets: FakeSecrets | None = None,
+    bodies: FakeBodies | None = None,
+    tokens: FakeTokens | None = None,
+    fetch: FakeFetch | None = None,
+) -> Outside:
+    """The services that receiving calls, all of them fakes."""
+    return Outside(
+        secrets=secrets or FakeSecrets(),
+        queues=queues,
+        fetch=fetch or FakeFetch(),
+        bodies=bodies or FakeBodies(),
+        tokens=tokens or FakeTokens(),
+    )
 
 
 @dataclass

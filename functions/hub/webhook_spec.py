@@ -34,6 +34,8 @@ class Signature:
     id_header: str = ""
     tolerance_seconds: float | None = None  # the window of signed times; an integration may set its own
     future_too: bool = True  # the window counts for times to come as well, as in the provider's own library
+    covers: Literal["body", "fields", "nothing"] = "body"  # of the body: every byte, `signed_fields`, or none of it
+    signed_fields: tuple[str, ...] = ()  # the paths that are authenticated where `covers` is "fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ def read_webhook(manifest: Path) -> tuple[WebhookSpec, dict[str, Topic]]:
     facts = spec.pop("facts", {})
     if "event_id" in facts:
         facts["event_id"] = tuple(facts["event_id"])
-    for name in ("methods", "handshakes", "addresses"):
-        if name in spec:
-            spec[name] = tuple(spec[name])
+    for table, names in ((spec, ("methods", "handshakes", "addresses")), (spec["signature"], ("signed_fields",))):
+        for name in names:
+            if name in table:
+                table[name] = tuple(table[name])
     webhook = WebhookSpec(
         signature=Signature(**spec.pop("signature")), facts=Facts(**facts), reply=Reply(**spec.pop("reply", {})), **spec
     )
