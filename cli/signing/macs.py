@@ -103,32 +103,21 @@ def twilio(draft: Draft, signature: Signature, sender: Sender) -> Draft:
     return Draft(draft.method, url, draft.adding({signature.header: base64_text(mac)}).headers, draft.body)
 
 
-def hubspot(draft: Draft, signature: Signature, sender: Sender) -> Draft:
-    """v3: base64 over method, URL, body and milliseconds; the older ones come along, as HubSpot still sends them."""
+def hubspot(draft: Draft, _signature: Signature, sender: Sender) -> Draft:
+    """v3: base64 over method, URL, body and milliseconds."""
     timestamp = str(int(sender.now * 1000))
     message = draft.method.encode() + draft.url.encode() + draft.body + timestamp.encode()
-    old = hashlib.sha256(sender.secret.encode() + draft.body).hexdigest()
     return draft.adding(
         {
             "X-HubSpot-Signature-v3": base64_text(digest(sender.secret.encode(), message)),
             "X-HubSpot-Request-Timestamp": timestamp,
-            "X-HubSpot-Signature": old,
-            "X-HubSpot-Signature-Version": "v1",
         }
     )
 
 
 def docusign(draft: Draft, _signature: Signature, sender: Sender) -> Draft:
-    """One header per active Connect key; here the second of two, after a key that is not ours."""
-    foreign = digest(b"another active key", draft.body)
-    ours = digest(sender.secret.encode(), draft.body)
-    return draft.adding(
-        {
-            "x-authorization-digest": "HMACSHA256",
-            "X-DocuSign-Signature-1": base64_text(foreign),
-            "X-DocuSign-Signature-2": base64_text(ours),
-        }
-    )
+    """One header per active Connect key; ours is the second of an account whose first one is gone."""
+    return draft.adding({"X-DocuSign-Signature-2": base64_text(digest(sender.secret.encode(), draft.body))})
 
 
 SIGNERS: Mapping[str, Sign] = {

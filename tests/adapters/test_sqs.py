@@ -18,7 +18,7 @@ from adapters.sqs import (
 )
 from hub.deliver_batch import Again
 from hub.errors import QueueUnavailable, Temporary
-from hub.events import Event, to_json
+from hub.events import SQS_MESSAGE_BYTES, Event, to_json
 from hub.ledger import Failure
 from tests.fakes import NOW, an_event, received
 
@@ -29,7 +29,7 @@ REFUSED = Failure("Refused", "DATA_VALIDATION_FAILED", "medium", "Item X does no
 
 
 def put(queue: SqsEventQueue, event: Event) -> None:
-    queue.put(event, to_json(event))
+    queue.put([(event, to_json(event))])
 
 
 def messages(sqs: "SQSClient", url: str) -> list[Any]:
@@ -61,7 +61,7 @@ def test_an_event_is_kept_under_its_entity_and_its_id(sqs: "SQSClient", queue_ur
 
     (message,) = messages(sqs, queue_url)
     assert message["Attributes"]["MessageGroupId"] == "shop-eu/order/1"
-    assert message["Attributes"]["MessageDeduplicationId"] == "b54557e4"
+    assert message["Attributes"]["MessageDeduplicationId"] == "shop-eu/order/1:b54557e4"
     assert received_from_record(lambda_record(message)).event == event
     assert received_from_record(lambda_record(message)).attempts == 1
 
@@ -103,10 +103,72 @@ def test_what_sqs_does_not_confirm_is_not_kept(sqs: "SQSClient") -> None:
         put(gone, an_event())
 
 
+def test_many_events_travel_in_as_many_calls_as_sqs_takes(sqs: "SQSClient", queue_url: str) -> None:
+    """Of one entity they stay in order; 1,000 updates in one delivery are 100 calls."""
+    events = [an_event(f"e-{number}", "shop-eu/order/1") for number in range(23)]
+
+    SqsEventQueue(sqs, queue_url).put([(event, to_json(event)) for event in events])
+
+    kept = []
+    while batch := messages(sqs, queue_url):
+        kept += [received_from_record(lambda_record(message)).event.id for message in batch]
+        for message in batch:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    assert kept == [event.id for event in events]
+
+
+def test_the_same_id_at_two_entities_is_two_events(sqs: "SQSClient", queue_url: str) -> None:
+    put(SqsEventQueue(sqs, queue_url), an_event("e-1", "shop-eu/order/1"))
+    put(SqsEventQueue(sqs, queue_url), an_event("e-1", "shop-eu/order/2"))
+
+    assert len(messages(sqs, queue_url)) == 2
+
+
+def sizes_of_calls(sizes: list[int]) -> list[int]:
+    """How many messages of these sizes travel in each call."""
+    calls: list[int] = []
+
+    class Counting:
+        def send_message_batch(self, Entries: list[Any], **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+            assert sum(len(entry["MessageBody"]) for entry in Entries) <= SQS_MESSAGE_BYTES
+            calls.append(len(Entries))
+            return {"Successful": Entries}
+
+    client: Any = Counting()
+    SqsEventQueue(client, "url").put([(an_event(), "x" * size) for size in sizes])
+    return calls
+
+
+def test_a_call_holds_ten_events_and_one_mebibyte() -> None:
+    half = SQS_MESSAGE_BYTES // 2
+
+    assert sizes_of_calls([1] * 21) == [10, 10, 1]
+    assert sizes_of_calls([half, half, 1]) == [2, 1]
+    assert sizes_of_calls([half, half + 1, 1]) == [1, 2]
+    assert sizes_of_calls([SQS_MESSAGE_BYTES, SQS_MESSAGE_BYTES]) == [1, 1]
+    assert sizes_of_calls([]) == []
+
+
+def test_one_event_of_many_that_sqs_refuses_is_not_acknowledged(sqs: "SQSClient") -> None:
+    with Stubber(sqs) as stubbed:
+        stubbed.add_response(
+            "send_message_batch",
+            {
+                "Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "m"}],
+                "Failed": [{"Id": "1", "SenderFault": False, "Code": "InternalError"}],
+            },
+        )
+
+        with pytest.raises(QueueUnavailable, match="SQS did not confirm every event: InternalError"):
+            SqsEventQueue(sqs, "url").put([(an_event("a"), "{}"), (an_event("b"), "{}")])
+
+
 def test_no_answer_is_no_confirmation() -> None:
     class Unreachable:
         def send_message(self, **_: Any) -> None:
             raise ConnectTimeoutError(endpoint_url="https://sqs")
+
+        send_message_batch = send_message
 
     client: Any = Unreachable()
     with pytest.raises(QueueUnavailable, match="ConnectTimeoutError"):

@@ -15,7 +15,7 @@ from hub.ledger import Failure, Outcome
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
 from tests.api_gateway import api_gateway_request
 from tests.fakes import an_event
-from tests.signing import sign_hmac_sha256_base64
+from tests.signing import base64_hmac
 from tests.sqs_batch import Context, sqs_batch
 from webhooks.handler import serve
 
@@ -38,10 +38,12 @@ def test_a_signed_delivery_ends_on_the_queue_of_each_flow(
     sqs: "SQSClient", secretsmanager: "SecretsManagerClient", queue_url: str, name: str
 ) -> None:
     secretsmanager.create_secret(Name=name, SecretString='{"webhook": "live"}')
-    settings = WebhookSettings("test", "shop-eu", "shopify", name, [queue_url], "shop-eu.myshopify.com")
+    settings = WebhookSettings(
+        "test", "shop-eu", "shopify", name, [queue_url], "bodies", "ledger", "shop-eu.myshopify.com"
+    )
     body = b'{"id": 1001, "updated_at": "2026-01-01T00:00:00Z"}'
     headers = {
-        "X-Shopify-Hmac-Sha256": sign_hmac_sha256_base64(body, "live"),
+        "X-Shopify-Hmac-Sha256": base64_hmac(body, "live"),
         "X-Shopify-Topic": "orders/create",
         "X-Shopify-Webhook-Id": "e-1",
         "X-Shopify-Shop-Domain": "shop-eu.myshopify.com",
@@ -62,11 +64,11 @@ def test_while_the_queue_is_gone_the_provider_is_asked_to_send_again(
     secretsmanager.create_secret(Name=name, SecretString='{"webhook": "live"}')
     gone = "https://sqs.us-east-1.amazonaws.com/123456789012/gone.fifo"
     headers = {
-        "X-Shopify-Hmac-Sha256": sign_hmac_sha256_base64(b"{}", "live"),
+        "X-Shopify-Hmac-Sha256": base64_hmac(b"{}", "live"),
         "X-Shopify-Topic": "orders/create",
         "X-Shopify-Webhook-Id": "e-1",
     }
-    hub = webhook_hub(WebhookSettings("test", "shop-eu", "shopify", name, [gone]).to_env())
+    hub = webhook_hub(WebhookSettings("test", "shop-eu", "shopify", name, [gone], "bodies", "ledger").to_env())
 
     answer = serve(api_gateway_request(b"{}", headers), None, hub)
 
@@ -86,6 +88,7 @@ def test_a_flow_reads_its_source_and_records_in_its_ledger(sqs: "SQSClient", que
         queue_url=queue_url,
         dead_letter_queue_url=queue_url,
         ledger_table=table,
+        bodies_bucket="bodies",
         actions={"shopify.orders/create": "upsert_sales_order"},
         flow_settings=LOCAL["flows"]["shop-eu-to-erp"]["settings"],
     )

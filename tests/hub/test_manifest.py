@@ -5,22 +5,28 @@ from pathlib import Path
 import pytest
 
 from hub.manifest import ManifestError, read_manifest
-from hub.webhook_spec import Topic, WebhookSpec, read_webhook
+from hub.webhook_spec import Facts, Reply, Signature, Topic, WebhookSpec, read_webhook
 
 GOOD = """
 name = "shop"
 title = "Shop"
 summary = "Orders."
 tier = "bronze"
+confirmed_by = "nothing but our own code"
 
 [secrets]
 webhook = "The key"
 
 [webhook]
-scheme = "hmac-sha256-base64"
-signature_header = "X-Signature"
-topic_header = "X-Topic"
-event_id_header = "X-Id"
+answer_within_seconds = 3
+
+[webhook.signature]
+scheme = "body_hmac"
+header = "X-Signature"
+
+[webhook.facts]
+topic = "header:X-Topic"
+event_id = ["header:X-Id", "body:number"]
 
 [[topic]]
 name = "orders/create"
@@ -44,14 +50,22 @@ def written(folder: Path, text: str, name: str = "shop") -> Path:
 def test_a_manifest_is_read(tmp_path: Path) -> None:
     manifest = read_manifest(written(tmp_path, GOOD))
 
-    assert manifest.webhook == WebhookSpec("hmac-sha256-base64", "X-Signature", "X-Topic", "X-Id")
-    assert manifest.topic == (Topic("orders/create", "order", "order"),)
+    assert manifest.webhook == WebhookSpec(
+        Signature("body_hmac", "X-Signature"),
+        Facts(topic="header:X-Topic", event_id=("header:X-Id", "body:number")),
+        answer_within_seconds=3,
+    )
+    assert manifest.topic == (Topic("orders/create", entity="order", record="order"),)
     assert [action.name for action in manifest.action] == ["upsert_order"]
     assert manifest.event_type("orders/create") == "shop.orders/create"
 
 
 def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD.replace("[webhook]", '[webhook]\nmethods = ["POST", "PUT"]'))
+    lists = 'methods = ["POST", "PUT"]\nhandshakes = ["slack_challenge"]\naddresses = ["192.0.2.0/24"]'
+    reply = '[webhook.reply]\nstatus = 202\nbody = ""\n'
+    signed = 'covers = "fields"\nsigned_fields = ["a", "b[].c"]\n'
+    text = GOOD.replace("[webhook]", f"[webhook]\n{lists}").replace("[webhook.facts]", f"{signed}{reply}[webhook.facts]")
+    path = written(tmp_path, text)
 
     spec, topics = read_webhook(path)
 
@@ -59,6 +73,8 @@ def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
     assert spec == manifest.webhook
     assert tuple(topics.values()) == manifest.topic
     assert spec.methods == ("POST", "PUT")
+    assert spec.signature.signed_fields == ("a", "b[].c")
+    assert spec.reply == Reply(202, "")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +83,16 @@ def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
         ('title = "Shop"', "", "title: Field required"),
         ('tier = "bronze"', 'tier = "brass"', "tier: Input should be 'bronze', 'silver' or 'gold'"),
         ('title = "Shop"', 'title = "Shop"\nsurprise = 1', "surprise: Extra inputs are not permitted"),
-        ('scheme = "hmac', 'secrte = "x"\nscheme = "hmac', "webhook.secrte: Unexpected keyword argument"),
+        ('scheme = "body', 'secrte = "x"\nscheme = "body', "webhook.signature.secrte: Unexpected keyword argument"),
+        ('scheme = "body_hmac"', 'scheme = "body_mac"', "webhook.signature.scheme is 'body_mac'; there are "),
+        ("answer_within", 'handshakes = ["shake"]\nanswer_within', "webhook.handshakes: 'shake'; there are meta_challenge"),
+        ("answer_within", 'addresses = ["192.0.2.1/24"]\nanswer_within', "192.0.2.1/24 has host bits set"),
+        ('topic = "header:X-Topic"', 'topics = "header:X-Topic"', "webhook.facts.topics: Unexpected keyword argument"),
+        ('confirmed_by = "nothing but our own code"', "", "confirmed_by says what confirms the scheme"),
         ('entity = "order"', 'entity = "order"\nentitiy_id = "id"', "topic.0.entitiy_id: Unexpected keyword argument"),
         ('kind = "upsert"', 'kind = "insert"', "action.0.kind: Input should be 'upsert' or 'once'"),
         ('kind = "upsert"', 'kind = "upsert"\nonce = 1', "action.0.once: Extra inputs are not permitted"),
-        ('webhook = "The key"', 'other = "The key"', "webhook.secret is 'webhook', which [secrets] does not name"),
+        ('webhook = "The key"', 'other = "The key"', "webhook.signature.secret is 'webhook', which [secrets] does not name"),
         ('name = "shop"', 'name = "Shop"', "name: String should match pattern"),
         ("[[topic]]", "[[topics]]", "topics: Extra inputs are not permitted"),
         ('name = "shop"', "name = shop", "not valid TOML"),
