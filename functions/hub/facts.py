@@ -26,6 +26,7 @@ MAX_NAME_CHARS = 200  # of 4 bytes at most: the entity is a key of the ledger, a
 UNREADABLE = "unreadable"  # the entity type of a verified body that names no entity
 NO_TOPIC = "unnamed"  # the topic of a fact that names none
 PLACE = re.compile(r"^[0-9]+$")
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,33 @@ def hashed_id(*parts: bytes) -> str:
     return "sha256-" + digest.hexdigest()
 
 
+def fact_of(
+    topic: str,
+    ids: Sequence[str],
+    entity: str,
+    entity_id: str,
+    data: bytes,
+    *,
+    version: str = "",
+    time: datetime | None = None,
+    content_type: str = JSON,
+) -> Fact:
+    """A fact that a connector's own code has read, with names that the hub can work with: a topic that is none becomes
+    `unnamed`, an id that has no parts the hash of the fact, and an entity without an id is the unreadable `data` itself.
+    """
+    name = topic if PRINTABLE.fullmatch(topic) else NO_TOPIC
+    kind, key = _entity_id(entity) or "other", _entity_id(entity_id)
+    if not key:
+        kind, key = UNREADABLE, hashlib.sha256(data).hexdigest()[:32]
+    event_id = _joined(ids) or hashed_id(name.encode(), data)
+    return Fact(name, event_id, kind, key, version, time, data, content_type)
+
+
+def whole(delivery: Delivery, topic: str = "") -> Fact:
+    """The one fact that a verified delivery states which cannot be read: a person must see it."""
+    return fact_of(topic, (), "", "", delivery.body, content_type=delivery.optional_header("content-type"))
+
+
 def version_of(value: Any, kind: VersionKind) -> str:
     """A version as text whose order is time order; "" for one that cannot be read, which guards nothing."""
     try:
@@ -177,25 +205,19 @@ def _fact(stated: Stated, spec: WebhookSpec, topics: Mapping[str, Topic], data: 
     where = spec.facts
     name = _name(stated, where.topic) or NO_TOPIC
     topic = topics.get(name) or Topic(name)
-    entity_id = _entity_id(stated.text(topic.entity_id or where.entity_id))
-    entity = stated.text(_as_text(topic.entity) or where.entity) or "other"
-    if not entity_id:
-        entity, entity_id = UNREADABLE, hashlib.sha256(data).hexdigest()[:32]
-    return Fact(
-        topic=name,
-        event_id=_event_id(stated, where.event_id) or hashed_id(name.encode(), data),
-        entity=_entity_id(entity) or "other",
-        entity_id=entity_id,
+    event_id = _event_id(stated, where.event_id)
+    return fact_of(
+        name,
+        (event_id,) if event_id else (),
+        stated.text(_as_text(topic.entity) or where.entity),
+        stated.text(topic.entity_id or where.entity_id),
+        data,
         version=_version(
             stated, topic.entity_version or where.entity_version, topic.version_kind or where.version_kind
         ),
         time=time_of(stated.value(where.time)) if where.time else None,
-        data=data,
         content_type=stated.delivery.optional_header("content-type") if data is stated.delivery.body else JSON,
     )
-
-
-JSON = "application/json"
 
 
 def _as_text(entity: str) -> str:
@@ -217,7 +239,11 @@ def _name(stated: Stated, expression: str) -> str:
 def _event_id(stated: Stated, expressions: Sequence[str]) -> str:
     if len(expressions) == 1 and _is_header(expressions[0]):
         return _printable_header(stated, expressions[0])
-    parts = [stated.text(expression) for expression in expressions]
+    return _joined([stated.text(expression) for expression in expressions])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """An id of several parts; "" where there is none of them, a hash where they cannot be written side by side."""
     if not any(parts):
         return ""
     joined = ":".join(parts)
