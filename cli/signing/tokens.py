@@ -8,12 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.signing import Draft, Sender, Sign
+from cli.signing.macs import standard_webhooks
 from hub.webhook_spec import Signature
 
 
 def static_token(draft: Draft, signature: Signature, sender: Sender) -> Draft:
     """The secret itself, in the header that the manifest names."""
     return draft.adding({signature.header: signature.prefix + sender.secret})
+
+
+def gitlab(draft: Draft, signature: Signature, sender: Sender) -> Draft:
+    """The secret token, or what Standard Webhooks asks for where the secret is a signing token."""
+    return (standard_webhooks if sender.secret.startswith("whsec_") else static_token)(draft, signature, sender)
 
 
 def google_channel(draft: Draft, _signature: Signature, sender: Sender) -> Draft:
@@ -59,6 +65,7 @@ def _base64(raw: bytes) -> str:
 
 SIGNERS: Mapping[str, Sign] = {
     "static_token": static_token,
+    "gitlab": gitlab,
     "google_channel": google_channel,
     "static_credential": static_credential,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from hub.errors import MissingHeader, NotStated, RepeatedHeader, StaleDelivery
+from hub.forms import fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,9 @@ class Delivery:
         return values[0] if len(values) == 1 else ""
 
     def form(self) -> list[tuple[str, str]]:
-        """The body read as an HTML form, in order, empty values kept; [] for a body that is none."""
-        try:
-            return parse_qsl(self.body.decode("utf-8"), keep_blank_values=True, max_num_fields=10_000)
-        except ValueError:  # not UTF-8, or too many fields
-            return []
+        """The body read as an HTML form, url-encoded or multipart, in order, empty values kept; [] for one that is
+        none."""
+        return fields(self.body, self.optional_header("content-type"))
 
 
 Fetch = Callable[[str], bytes]  # gets an https URL, from a cache where it can; raises Temporary where no answer comes

@@ -54,7 +54,9 @@ class Stated:
     def text(self, expression: str) -> str:
         """What the first alternative of an expression that is there says, as text; "" where none is."""
         value = self.value(expression)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(
+            value, str | int
+        ):  # no provider's id is a fraction, NaN or infinite
             return ""
         return str(value).strip()
 
@@ -73,7 +75,7 @@ class Stated:
         if kind == "query":
             return self.delivery.query_value(name)
         if kind == "form":
-            return next((value for key, value in self.delivery.form() if key == name), None)
+            return dict(self.delivery.form()).get(name)  # the last of several, as web frameworks read it
         if kind == "text":
             return name
         return at(self.item if kind == "item" else self.body, name)

@@ -97,6 +97,11 @@ def zoom_challenge(delivery: Delivery, expected: Expected) -> Answer | None:
     return Answer(200, json.dumps({"plainToken": token, "encryptedToken": encrypted}), "application/json")
 
 
+def xero_intent(delivery: Delivery, _expected: Expected) -> Answer | None:
+    """Xero's intent to receive: a delivery without events, answered with 200 and nothing else."""
+    return Answer(200) if at(json_of(delivery), "events") == [] else None
+
+
 def sns_confirmation(delivery: Delivery, expected: Expected) -> Answer | None:
     """AWS SNS's SubscriptionConfirmation: fetched at its SubscribeURL, which must be SNS's own."""
     from hub.schemes.sns import sns_url
@@ -118,5 +123,6 @@ BEFORE: Mapping[str, Handshake] = {
 AFTER: Mapping[str, Handshake] = {
     "slack_challenge": slack_challenge,
     "zoom_challenge": zoom_challenge,
+    "xero_intent": xero_intent,
     "sns_confirmation": sns_confirmation,
 }

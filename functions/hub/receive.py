@@ -20,7 +20,7 @@ from hub.errors import (
 from hub.events import MAX_MESSAGE_BYTES, Event, to_json
 from hub.facts import Fact, Stated, facts_of, hashed_id, json_of
 from hub.handshakes import AFTER, BEFORE, Answer
-from hub.schemes import scheme
+from hub.schemes import one_time_token, scheme
 from hub.webhook_spec import Topic, WebhookSpec
 
 MAX_BODY_BYTES = 4_500_000  # Lambda takes 6 MB per request, in which a binary body stands as base64
@@ -124,7 +124,7 @@ def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datet
             return Accepted(answer, by_previous_secret=place > 0)
 
     events = name_the_facts(delivery, receiver, now)
-    token = _token(delivery, receiver, outside, events[0].id)
+    token = _token(_one_time_token(delivery, receiver, expected), outside, events[0].id)
     messages = [(event, _message(event, outside.bodies)) for event in events]
     for queue in outside.queues:  # first keep the events,
         queue.put(messages)
@@ -207,15 +207,23 @@ def _same_account(delivery: Delivery, receiver: Receiver) -> None:
         raise WrongAccount(f"{where} names another account than the integration's")
 
 
-def _token(delivery: Delivery, receiver: Receiver, outside: Outside, event_id: str) -> str:
-    """The delivery's one-time token, "" where none is asked for. The same event may come with it again: a provider
-    repeats what was not acknowledged."""
-    if not receiver.token_header:
+def _one_time_token(delivery: Delivery, receiver: Receiver, expected: Expected) -> str:
+    """The token that the delivery may be accepted by once: the one that its scheme verified, or the one in the
+    integration's header; "" where none is asked for."""
+    signature = receiver.spec.signature
+    if signature.one_time_token:
+        return one_time_token(signature.scheme)(delivery, expected)
+    return delivery.header(receiver.token_header) if receiver.token_header else ""
+
+
+def _token(token: str, outside: Outside, event_id: str) -> str:
+    """The token if it is still to be remembered. The same event may come with it again: a provider repeats what was
+    not acknowledged."""
+    if not token:
         return ""
-    token = delivery.header(receiver.token_header)
     before = outside.tokens.event_of(token)
     if before is not None and before != event_id:
-        raise UsedToken(f"{receiver.token_header} was used before, with another event")
+        raise UsedToken("the one-time token was used before, with another event")
     return "" if before == event_id else token
 
 

@@ -34,6 +34,7 @@ class Signature:
     id_header: str = ""
     tolerance_seconds: float | None = None  # the window of signed times; an integration may set its own
     future_too: bool = True  # the window counts for times to come as well, as in the provider's own library
+    one_time_token: bool = False  # the scheme's proof bears a token that must count once
     covers: Literal["body", "fields", "nothing"] = "body"  # of the body: every byte, `signed_fields`, or none of it
     signed_fields: tuple[str, ...] = ()  # the paths that are authenticated where `covers` is "fields"
 

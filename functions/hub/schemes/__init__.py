@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hub.deliveries import Delivery, Expected
 from hub.errors import BadSignature, MalformedHeader, NoSecret
+from hub.events import parse_instant
 from hub.webhook_spec import Signature
 
 Scheme = Callable[[Delivery, Signature, Expected], int]
@@ -33,6 +34,12 @@ def scheme(name: str) -> Scheme:
     """The `verify` of a scheme, imported at its first use: few need more than the standard library."""
     verify: Scheme = import_module(f"hub.schemes.{name}").verify
     return verify
+
+
+def one_time_token(name: str) -> Callable[[Delivery, Expected], str]:
+    """The `one_time_token` of a scheme whose signature vouches for little but a token, which must then count once."""
+    token: Callable[[Delivery, Expected], str] = import_module(f"hub.schemes.{name}").one_time_token
+    return token
 
 
 def live_keys(expected: Expected, encoding: str = "utf-8") -> list[bytes]:
@@ -102,6 +109,25 @@ def decoded(text: str, encoding: str, header: str, algorithm: str = "sha256") ->
     if len(raw) != size:
         raise MalformedHeader(f"{header} is not the {encoding} form of a {algorithm} digest")
     return raw
+
+
+def base64_bytes(text: str, header: str) -> bytes:
+    """A signature of any length as it stands in a header; raises MalformedHeader unless it is canonical base64."""
+    try:
+        raw = base64.b64decode(text.encode("ascii"), validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if not raw or base64.b64encode(raw).decode("ascii") != text:
+        raise MalformedHeader(f"{header} is not base64")
+    return raw
+
+
+def instant(text: str, header: str) -> float:
+    """A signed RFC 3339 time as Unix seconds; raises MalformedHeader for one that cannot be read."""
+    try:
+        return parse_instant(text).timestamp()
+    except ValueError as error:
+        raise MalformedHeader(f"{header} is not a time with its zone") from error
 
 
 def unix_time(text: str, header: str) -> float:

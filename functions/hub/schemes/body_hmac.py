@@ -34,7 +34,7 @@ def _message(delivery: Delivery, signature: Signature, expected: Expected, times
     parts = {
         "body": lambda: delivery.body,
         "timestamp": lambda: timestamp.encode(),
-        "url": lambda: expected.signed_url(delivery).encode(),
+        "url": lambda: expected.signed_url(delivery).encode("utf-8", "surrogatepass"),
         "method": lambda: delivery.method.encode(),
         "id": lambda: delivery.header(signature.id_header).encode("utf-8", "surrogatepass"),
     }
