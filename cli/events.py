@@ -16,9 +16,9 @@ from adapters.ledger_history import Ended, LedgerHistory
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from hub import names
-from hub.receive import UNREADABLE
+from hub.facts import UNREADABLE
 
-UNKNOWN_TOPIC = "other"  # the entity type of an event whose topic the manifest does not state (hub.receive)
+UNKNOWN_TOPIC = "other"  # the entity type of an event whose topic the manifest does not state (hub.facts)
 COLOURS = {"applied": "green", "dead": "red", "stale": "yellow"}
 
 app = typer.Typer(help="What became of the events of an entity.", no_args_is_help=True)

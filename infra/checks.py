@@ -15,6 +15,7 @@ from hub.manifest import Manifest
 from infra.actions import IGNORE, event_actions, manifest
 from infra.mistakes import Mistake, told
 from infra.receives import MOST, receives
+from infra.senders import senders
 from infra.yaml_lines import Place
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
@@ -67,9 +68,9 @@ def _integration(place: Place, integration: Integration, facts: Manifest, stage:
         yield from _url((*place, "url"), integration.url, stage)
     elif facts.needs_url:
         yield Mistake((*place, "url"), "is missing", f"add the address of this {facts.title}: url: https://…")
-    if integration.account and not (facts.webhook and facts.webhook.account_header):
-        what = f"{facts.title} does not say which account a delivery comes from, so none can be bound"
-        yield Mistake((*place, "account"), what, "remove it")
+    if integration.public_url and facts.webhook:
+        yield from _url((*place, "public_url"), integration.public_url, stage)
+    yield from senders(place, integration, facts)
 
 
 def _url(place: Place, url: str, stage: object) -> Iterator[Mistake]:

@@ -11,12 +11,13 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
+from adapters.tokens import token_key
 from hub import names
-from hub.config import Config
+from hub.config import Config, Integration
 from hub.settings import WebhookSettings
 from hub.webhook_spec import WebhookSpec
 from infra.credentials import may_read_secret
-from infra.flow import Flow, longest_queue_url
+from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
 from infra.rules import accept
 
@@ -55,14 +56,6 @@ class Api(Construct):
 
     def open(self, config: Config, route_keys: Sequence[str], after: Sequence[IDependable]) -> None:
         """Publish the routes, each with a throttle of its own, once they exist."""
-        log_group = logs.LogGroup(
-            self,
-            "AccessLog",
-            # API Gateway may write to this prefix without an entry per log group in a policy of limited size
-            log_group_name=f"/aws/vendedlogs/{names.stack(self._stage)}-access",
-            retention=logs.RetentionDays.TWO_WEEKS,  # strangers cause these lines, so they are kept briefly
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
         throttle = {
             "ThrottlingRateLimit": config.webhook_requests_per_second,
             "ThrottlingBurstLimit": config.webhook_burst,
@@ -73,9 +66,7 @@ class Api(Construct):
             api_id=self.api_id,
             stage_name=STAGE,
             auto_deploy=True,
-            access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
-                destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
-            ),
+            access_log_settings=self._access_log() if config.access_log else None,
             default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
                 throttling_rate_limit=config.webhook_requests_per_second, throttling_burst_limit=config.webhook_burst
             ),
@@ -83,6 +74,26 @@ class Api(Construct):
         )
         for each in after:  # API Gateway refuses settings for a route that does not exist
             stage.node.add_dependency(each)
+        if not config.access_log:
+            accept(
+                stage,
+                "AwsSolutions-APIG1",
+                "an HTTP API logs every request or none, so strangers would fill the log at their pace; the functions "
+                "log each accepted delivery and a sample of the refused ones, and CloudWatch counts all requests",
+            )
+
+    def _access_log(self) -> apigateway.CfnStage.AccessLogSettingsProperty:
+        log_group = logs.LogGroup(
+            self,
+            "AccessLog",
+            # API Gateway may write to this prefix without an entry per log group in a policy of limited size
+            log_group_name=f"/aws/vendedlogs/{names.stack(self._stage)}-access",
+            retention=logs.RetentionDays.TWO_WEEKS,  # strangers cause these lines, so they are kept briefly
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        return apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
+        )
 
 
 class Webhook(Construct):
@@ -95,17 +106,18 @@ class Webhook(Construct):
         runtime: Runtime,
         *,
         integration: str,
-        config: Config,
+        shared: Destinations,
         spec: WebhookSpec,
         flows: Sequence[Flow],
         api_id: str,
+        public_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        stage, configured = runtime.stage, config.integrations[integration]
+        stage, configured = runtime.stage, shared.config.integrations[integration]
         # one second of the provider's patience is for the way to and through API Gateway
         timeout_seconds = max(1, min(MAX_INTEGRATION_SECONDS, math.floor(spec.answer_within_seconds)) - 1)
         urls: Mapping[str, str] = {flow.queue.queue_url: names.queue(stage, flow.name) for flow in flows}
-        function = HubFunction(
+        webhook = HubFunction(
             self,
             "Lambda",
             runtime,
@@ -117,12 +129,26 @@ class Webhook(Construct):
                 connector=configured.connector,
                 secret_id=names.secret(stage, integration),
                 queue_urls=list(urls),
+                bodies_bucket=shared.bodies.name,
+                ledger_table=names.ledger_table(stage),
                 account=configured.account,
+                public_url=public_url,
+                expects=configured.expects,
+                tolerance_seconds=configured.tolerance_seconds,
+                addresses=configured.allowed_addresses,
+                token_header=configured.token_header,
+                timeout_seconds=timeout_seconds,
             ),
-            longest={url: longest_queue_url(name) for url, name in urls.items()},
+            longest={
+                **{url: longest_queue_url(name) for url, name in urls.items()},
+                **shared.bodies.longest(),
+                public_url: configured.public_url or longest_url(integration),
+            },
             rights=[
                 iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[flow.queue.queue_arn for flow in flows]),
                 may_read_secret(self, stage, integration),
+                shared.bodies.may("s3:PutObject"),
+                *_may_keep_tokens(integration, configured, shared),
             ],
             timeout_seconds=timeout_seconds,
             # a third of a vCPU, so that a cold start's TLS handshakes and the deflating of a 6 MB body take well under
@@ -130,7 +156,11 @@ class Webhook(Construct):
             memory_mb=512,
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Receives the deliveries of {integration}",
-        ).function
+            reserved_concurrency=shared.config.webhook_reserved_concurrency,
+            invoked_by_strangers=True,
+        )
+        shared.bodies.argue(webhook.role)
+        function = webhook.function
         target = apigateway.CfnIntegration(
             self,
             "Integration",
@@ -138,7 +168,7 @@ class Webhook(Construct):
             integration_type="AWS_PROXY",
             integration_uri=function.function_arn,
             payload_format_version="2.0",
-            timeout_in_millis=min(MAX_INTEGRATION_SECONDS, timeout_seconds + 1) * 1000,
+            timeout_in_millis=(timeout_seconds + 1) * 1000,
         )
         for key in routes(integration, spec):
             method = key.split(" ")[0]
@@ -163,3 +193,18 @@ class Webhook(Construct):
                     resource_name=f"*/{method}{names.webhook_path(integration)}",
                 ),
             )
+
+
+def longest_url(integration: str) -> str:
+    """An integration's URL in a region with a long name."""
+    return f"https://a123456789.execute-api.ap-southeast-1.amazonaws.com{names.webhook_path(integration)}"
+
+
+def _may_keep_tokens(integration: str, configured: Integration, shared: Destinations) -> list[iam.PolicyStatement]:
+    """The right to remember the integration's one-time tokens, where it asks for some: in the ledger's table, under
+    keys of its own."""
+    if not configured.token_header:
+        return []
+    own_keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [token_key(integration, "*")]}}
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem"]
+    return [iam.PolicyStatement(actions=actions, resources=[shared.table.table_arn], conditions=own_keys)]

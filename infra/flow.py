@@ -15,6 +15,7 @@ from hub.settings import DeliverySettings, RetrySettings
 from infra import dead_letters
 from infra.actions import actions_of
 from infra.alarms import ring
+from infra.bodies import QUEUED_DAYS, Bodies
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
 from infra.receives import receives
@@ -25,7 +26,7 @@ from infra.rules import PLAIN_HTTP, accept
 TIMEOUT_SECONDS = 120
 # AWS's advice: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_TIMES_TIMEOUT = 6
-RETENTION_DAYS = 14  # the most that SQS allows: an outage's events must still be there
+RETENTION_DAYS = QUEUED_DAYS  # the most that SQS allows: an outage's events must still be there
 # Packages take 85 MB; a batch is at most 6 MB, but its bodies are deflated, and parsed JSON takes several times its text
 MEMORY_MB = 512
 CONSUME = ("sqs:ChangeMessageVisibility", *dead_letters.CONSUME)
@@ -37,6 +38,7 @@ class Destinations:
 
     config: Config
     table: dynamodb.ITable
+    bodies: Bodies
     dlq_function_arn: str
 
 
@@ -96,6 +98,7 @@ class Flow(Construct):
                 queue_url=self.queue.queue_url,
                 dead_letter_queue_url=self.dead_letter_queue.queue_url,
                 ledger_table=names.ledger_table(stage),
+                bodies_bucket=shared.bodies.name,
                 actions=actions_of(config, flow),
                 flow_settings=flow.settings,
                 workers=flow.workers,
@@ -109,6 +112,7 @@ class Flow(Construct):
             longest={
                 self.queue.queue_url: longest_queue_url(names.queue(stage, self.name)),
                 self.dead_letter_queue.queue_url: longest_queue_url(names.dead_letter_queue(stage, self.name)),
+                **shared.bodies.longest(),
             },
             rights=[
                 iam.PolicyStatement(actions=list(CONSUME), resources=[self.queue.queue_arn]),
@@ -117,12 +121,14 @@ class Flow(Construct):
                     actions=["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"], resources=[shared.table.table_arn]
                 ),
                 may_read_secret(self, stage, flow.destination),
+                shared.bodies.may("s3:GetObject"),
             ],
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
             dimensions={"stage": stage, "flow": self.name},
             purpose=f"Applies the events of flow {self.name} to {flow.destination}",
         )
+        shared.bodies.argue(function.role)
         lambda_.CfnEventSourceMapping(
             self,
             "Events",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -52,6 +53,8 @@ class HubFunction(Construct):
         memory_mb: int,
         dimensions: Mapping[str, str],
         purpose: str,
+        reserved_concurrency: int | None = None,
+        invoked_by_strangers: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -93,6 +96,8 @@ class HubFunction(Construct):
             environment=environment(settings, runtime.log_level, name, longest),
             timeout=cdk.Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            **(_quiet(runtime.log_level) if invoked_by_strangers else {}),
         )
         ring(
             self,
@@ -125,6 +130,21 @@ class HubFunction(Construct):
             "AwsSolutions-L1",
             "the bundle's packages and byte-code are built for Python 3.13, which AWS supports until June 2029",
         )
+
+
+def _quiet(log_level: str) -> dict[str, Any]:
+    """Without Lambda's own three lines per invocation, which would let strangers fill the log at their pace.
+
+    Only the JSON format knows levels. It does not touch our lines, which are JSON already.
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    return {
+        "logging_format": lambda_.LoggingFormat.JSON,
+        "system_log_level_v2": lambda_.SystemLogLevel.WARN,
+        "application_log_level_v2": lambda_.ApplicationLogLevel.DEBUG
+        if log_level == "DEBUG"
+        else lambda_.ApplicationLogLevel.INFO,  # with WARNING, POWERTOOLS_LOG_LEVEL alone keeps INFO out
+    }
 
 
 def environment(settings: Settings, log_level: str, name: str, longest: Mapping[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Source(cdk.NestedStack):
         *,
         spec: WebhookSpec,
         api_id: str,
+        public_url: str,
     ) -> None:
         super().__init__(
             scope, integration, description=f"{names.stack(runtime.stage)}: {integration} and the flows from it"
@@ -35,10 +36,11 @@ class Source(cdk.NestedStack):
             "Webhook",
             runtime,
             integration=integration,
-            config=shared.config,
+            shared=shared,
             spec=spec,
             flows=flows,
             api_id=api_id,
+            public_url=public_url,
         )
         for flow in flows:
             cdk.CfnOutput(self, f"QueueUrl{flow.name}", value=flow.queue.queue_url, description=f"Queue of {flow.name}")

@@ -13,11 +13,11 @@ class Platform:
 
     architecture: lambda_.Architecture
     enforce_tls: bool  # refuse plain HTTP by resource policy
-    keep_ledger: bool  # the ledger outlives its stack
+    keep_ledger: bool  # the ledger outlives its stack, and so do the bodies that it refers to
 
     @property
     def ledger_removal(self) -> cdk.RemovalPolicy:
-        """What becomes of the ledger when its stack goes."""
+        """What becomes of the ledger and its bodies when their stack goes."""
         return cdk.RemovalPolicy.RETAIN if self.keep_ledger else cdk.RemovalPolicy.DESTROY
 
 

@@ -9,6 +9,7 @@ from hub import names
 from hub.config import Config
 from infra.actions import manifest_of
 from infra.alarms import AlarmsTopic
+from infra.bodies import Bodies
 from infra.credentials import IntegrationSecret
 from infra.dead_letters import DeadLetters
 from infra.edge import Api, routes
@@ -41,14 +42,16 @@ class HubStack(cdk.Stack):
             IntegrationSecret(secrets, name, stage, name, purposes)
 
         api = Api(self, "Edge", stage)
-        shared = Destinations(config, table, dlq.function_arn)
+        bodies = Bodies(self, "Bodies", stage, platform, config.ledger_days)
+        shared = Destinations(config, table, bodies, dlq.function_arn)
         sources, route_keys = [], []
         for name, integration in config.integrations.items():
             spec = manifest_of(integration).webhook
             if spec and config.flows_from(name):
-                sources.append(Source(self, name, runtime, shared, spec=spec, api_id=api.api_id))
+                url = integration.public_url or f"{api.url}{names.webhook_path(name)}"
+                sources.append(Source(self, name, runtime, shared, spec=spec, api_id=api.api_id, public_url=url))
                 route_keys += routes(name, spec)
-                self._output(f"WebhookUrl{name}", f"{api.url}{names.webhook_path(name)}", f"Where {name} sends to")
+                self._output(f"WebhookUrl{name}", url, f"Where {name} sends to, as it must be registered there")
         api.open(config, route_keys, after=sources)
 
         self._output("ApiId", api.api_id, "The HTTP API")

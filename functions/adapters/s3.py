@@ -37,12 +37,17 @@ class S3Bodies:
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 raise BodyLost(f"{reference} is gone: it was kept for the configured time only") from error
-            raise BodyUnavailable(f"S3 did not give the body: {_reason(error)}") from error
+            raise BodyUnavailable(f"S3 did not give the body: {_reason(error)}{_or_gone(error)}") from error
         except BotoCoreError as error:
             raise BodyUnavailable(f"S3 did not give the body: {_reason(error)}") from error
         if hashlib.sha256(body).hexdigest() != key.removeprefix(PREFIX):
             raise BodyLost(f"{reference} is not what was kept: its bytes have changed")
         return body
+
+
+def _or_gone(error: ClientError) -> str:
+    """S3 tells that an object is gone only to those who may list its bucket, which the functions may not."""
+    return ", or it is gone" if _reason(error) == "AccessDenied" else ""
 
 
 def _reason(error: Exception) -> str:

@@ -35,6 +35,7 @@ class IntegrationSecrets:
         self._max_age_seconds = max_age_seconds
         self._values: dict[str, str] = {}
         self._read_at: float | None = None
+        self._failed: tuple[float, str] | None = None  # when a read failed since, and why
 
     def live(self, name: str) -> tuple[str, ...]:
         """The values of a secret that count now: the current one, then the previous one while a rotation lasts.
@@ -52,6 +53,8 @@ class IntegrationSecrets:
         age = self._age()
         if age is not None and age < RENEW_AFTER_SECONDS:
             return False
+        if self._failed and self._monotonic() - self._failed[0] < RENEW_AFTER_SECONDS:
+            raise SecretUnavailable(self._failed[1])
         self._load()
         return True
 
@@ -77,8 +80,12 @@ class IntegrationSecrets:
         return self._values
 
     def _load(self) -> None:
-        self._values = self._read()
-        self._read_at = self._monotonic()
+        try:
+            self._values = self._read()
+        except SecretUnavailable as error:
+            self._failed = (self._monotonic(), str(error))
+            raise
+        self._read_at, self._failed = self._monotonic(), None
 
     def _read(self) -> dict[str, str]:
         try:

@@ -4,6 +4,7 @@ EMF is JSON in the log with a `_aws` member at its root; one write serves both.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 NAMESPACE = "ErpHub"
+LINES_PER_MINUTE = 10  # of one reason and container: enough for whoever sets a provider up and gets it wrong
 
 
 class Telemetry:
@@ -23,23 +25,69 @@ class Telemetry:
 
     def report(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         """One line; `counts` become metrics of that name, in the unit Count."""
-        self._logger.info(message, extra={**about, **self._metrics(counts or {})})
+        self._logger.info(message, extra=self._line(about, counts))
 
     def warn(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         """One line of level WARNING."""
-        self._logger.warning(message, extra={**about, **self._metrics(counts or {})})
+        self._logger.warning(message, extra=self._line(about, counts))
 
     def bug(self, message: str, error: BaseException, about: Mapping[str, object]) -> None:
         """One line of level ERROR with the traceback, and the metric `Bugs`, on which an alarm rings."""
-        self._logger.error(message, exc_info=error, extra={**about, **self._metrics({"Bugs": 1})})
+        self._logger.error(message, exc_info=error, extra=self._line(about, {"Bugs": 1}))
 
-    def _metrics(self, counts: Mapping[str, float]) -> dict[str, Any]:
+    def _line(
+        self, about: Mapping[str, object], counts: Mapping[str, float] | None, apart_by: str = ""
+    ) -> dict[str, Any]:
+        """What a line says beside its message. `apart_by` names a member of `about` by which the counts are told apart
+        too; its values must be few."""
         if not counts:
-            return dict(self._dimensions)
+            return {**about, **self._dimensions}
+        dimensions = sorted(self._dimensions)
         directive = {
             "Namespace": NAMESPACE,
-            "Dimensions": [sorted(self._dimensions)],
+            "Dimensions": [dimensions, [*dimensions, apart_by]] if apart_by else [dimensions],
             "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
         }
         stamp = int(self._now().timestamp() * 1000)
-        return {**self._dimensions, **counts, "_aws": {"Timestamp": stamp, "CloudWatchMetrics": [directive]}}
+        metrics = {"Timestamp": stamp, "CloudWatchMetrics": [directive]}
+        return {**about, **self._dimensions, **counts, "_aws": metrics}
+
+
+class EdgeTelemetry(Telemetry):
+    """Telemetry of the edge, where strangers cause lines.
+
+    What was not accepted is counted by its `reason`, which is the name of an error of ours. Of a reason's lines,
+    LINES_PER_MINUTE are written; the first one of a later minute bears the counts of those that were not. So a flood
+    costs a bounded log, and the metrics lack at most its last minute, if the container ends with it.
+    """
+
+    def __init__(self, service: str, dimensions: Mapping[str, str], now: Callable[[], datetime]) -> None:
+        super().__init__(service, dimensions, now)
+        self._minute = 0
+        self._written: Counter[str] = Counter()  # in this minute, by reason
+        self._untold: Counter[tuple[str, str]] = Counter()  # by reason and metric
+
+    def report(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
+        """One line, unless it states a reason that has had its lines of this minute."""
+        if line := self._sampled(about, counts):
+            self._logger.info(message, extra=line)
+
+    def warn(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
+        """One line of level WARNING, under the same condition."""
+        if line := self._sampled(about, counts):
+            self._logger.warning(message, extra=line)
+
+    def _sampled(self, about: Mapping[str, object], counts: Mapping[str, float] | None) -> dict[str, Any] | None:
+        reason = str(about.get("reason", ""))
+        if not reason:
+            return self._line(about, counts)
+        minute = int(self._now().timestamp()) // 60
+        if minute != self._minute:
+            self._minute = minute
+            self._written.clear()
+        self._written[reason] += 1
+        untold = {name: int(count) + self._untold.pop((reason, name), 0) for name, count in (counts or {}).items()}
+        if self._written[reason] <= LINES_PER_MINUTE:
+            return self._line(about, untold, apart_by="reason")
+        self._untold.update({(reason, name): count for name, count in untold.items()})
+        return None

@@ -45,4 +45,9 @@ class DynamoTokens:
 
     def _key(self, token: str) -> dict[str, dict[str, str]]:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        return {"entity": {"S": f"{self._integration}/token/{digest}"}, "record": {"S": RECORD}}
+        return {"entity": {"S": token_key(self._integration, digest)}, "record": {"S": RECORD}}
+
+
+def token_key(integration: str, digest: str) -> str:
+    """Where a token is kept: the webhook's role may touch keys of this form only."""
+    return f"{integration}/token/{digest}"

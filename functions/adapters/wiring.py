@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from adapters.provider_keys import ProviderKeys
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
-from adapters.telemetry import Telemetry
+from adapters.telemetry import EdgeTelemetry, Telemetry
 from adapters.tokens import DynamoTokens
 from connectors import connector_module, facts_module, manifest_path
 from hub.dead_letter import Notices
@@ -24,12 +24,21 @@ from hub.deliver import Route
 from hub.deliver_batch import DeadLetters
 from hub.ledger import Ledger
 from hub.receive import Bodies, Outside, Receiver, Tokens
-from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
-from hub.webhook_spec import read_webhook
+from hub.settings import PUBLISHED, DeliverySettings, DlqSettings, WebhookSettings
+from hub.webhook_spec import WebhookSpec, read_webhook
 
-# The provider waits 5 s at most: one try of 1.5 s and one more still fit, and a 503 makes it send again
-QUICK = ClientConfig(connect_timeout=1.0, read_timeout=1.5, retries={"total_max_attempts": 2, "mode": "standard"})
 PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
+
+
+def quick(timeout_seconds: float) -> ClientConfig:
+    """Clients of a function that must answer in time: a slow try and one more fit, and a 503 makes the provider send
+    again, while a function that runs out of time answers nothing."""
+    share = timeout_seconds / 2
+    return ClientConfig(
+        connect_timeout=min(1.0, share / 3),
+        read_timeout=min(3.0, share * 2 / 3),
+        retries={"total_max_attempts": 2, "mode": "standard"},
+    )
 
 
 def utc_now() -> datetime:
@@ -51,23 +60,24 @@ def webhook_hub(environment: Mapping[str, str] = os.environ) -> WebhookHub:
     """The webhook Lambda of one integration, from its environment."""
     settings = WebhookSettings.from_env(environment)
     session: Any = botocore.session.get_session()
+    config = quick(settings.timeout_seconds)
     secrets = IntegrationSecrets(
-        session.create_client("secretsmanager", config=QUICK), settings.secret_id, time.monotonic, utc_now
+        session.create_client("secretsmanager", config=config), settings.secret_id, time.monotonic, utc_now
     )
-    sqs = session.create_client("sqs", config=QUICK)
+    sqs = session.create_client("sqs", config=config)
     outside = Outside(
         secrets=secrets,
         queues=[SqsEventQueue(sqs, url) for url in settings.queue_urls],
         fetch=ProviderKeys(time.monotonic).fetch,
-        bodies=LateBodies(lambda: S3Bodies(session.create_client("s3", config=QUICK), settings.bodies_bucket)),
+        bodies=LateBodies(lambda: S3Bodies(session.create_client("s3", config=config), settings.bodies_bucket)),
         tokens=LateTokens(
             lambda: DynamoTokens(
-                session.create_client("dynamodb", config=QUICK), settings.ledger_table, settings.integration, utc_now
+                session.create_client("dynamodb", config=config), settings.ledger_table, settings.integration, utc_now
             )
         ),
     )
     dimensions = {"stage": settings.stage, "integration": settings.integration}
-    return WebhookHub(receiver_of(settings), outside, Telemetry("webhooks", dimensions, utc_now), utc_now)
+    return WebhookHub(receiver_of(settings), outside, EdgeTelemetry("webhooks", dimensions, utc_now), utc_now)
 
 
 def receiver_of(settings: WebhookSettings) -> Receiver:
@@ -83,10 +93,18 @@ def receiver_of(settings: WebhookSettings) -> Receiver:
         public_url=settings.public_url,
         states=settings.expects,
         tolerance_seconds=settings.tolerance_seconds,
-        addresses=tuple(settings.addresses),
+        addresses=tuple(_addresses(settings.addresses, spec)),
         token_header=settings.token_header,
         read_facts=read_facts,
     )
+
+
+def _addresses(allowed: Sequence[str], spec: WebhookSpec) -> Iterator[str]:
+    for each in allowed:
+        if each == PUBLISHED:
+            yield from spec.addresses
+        else:
+            yield each
 
 
 @dataclass(slots=True)

@@ -2,10 +2,22 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
 # queue names are hub-<stage>-<flow>-dead.fifo and SQS allows 80 characters; function names allow 64
+
+
+def _text(value: Any) -> Any:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, int | float):
+            raise ValueError(f"{each!r} is no text: write it in quotes")
+        if not isinstance(each, str):
+            raise ValueError("is neither a text nor a list of texts")
+    return value
+
+
+Stated = Annotated[str | list[str], BeforeValidator(_text)]  # ids are often digits, which YAML takes for a number
 
 
 class _Strict(BaseModel):
@@ -27,7 +39,7 @@ class Integration(_Strict):
         description="The webhook URL exactly as registered at the provider, where that is not the URL that deploy "
         "prints (a domain of your own). Some providers sign it; it is never taken from the request.",
     )
-    expects: dict[str, str | list[str]] = Field(
+    expects: dict[str, Stated] = Field(
         default_factory=dict,
         description="What the connector's manifest lists under [expects]: ids, audiences, topics, origins that "
         "deliveries are held against.",
@@ -93,6 +105,16 @@ class Config(_Strict):
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     webhook_requests_per_second: int = Field(default=50, ge=1, description="Throttle of each integration's URL.")
     webhook_burst: int = Field(default=100, ge=1, description="Requests that may come at once before the throttle.")
+    webhook_reserved_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        description="Lambdas of one integration that may receive at the same time, and that nothing else can take from "
+        "it. Without it they share the account's. A new account has 10 in all, of which AWS lets none be reserved.",
+    )
+    access_log: bool = Field(
+        default=False,
+        description="One line for every request to the API, strangers' included: for finding a fault, not for ever.",
+    )
 
     @model_validator(mode="after")
     def _flows_join_integrations(self) -> Self:

@@ -54,6 +54,11 @@ def ledger_table(stage: str) -> str:
     return f"hub-{stage}-ledger"
 
 
+def bodies_bucket(stage: str, account: str, region: str) -> str:
+    """The S3 bucket of bodies that are too large for a queue; bucket names are shared by all of AWS's customers."""
+    return f"hub-{stage}-bodies-{account}-{region}"
+
+
 def alarms_topic(stage: str) -> str:
     """The SNS topic that operators subscribe to."""
     return f"hub-{stage}-alarms"

@@ -14,6 +14,7 @@ from hub.names import FlowsByDeadLetterQueue
 
 VARIABLE = "HUB_SETTINGS"
 MAX_ENVIRONMENT_BYTES = 4_096
+PUBLISHED = "published"  # among allowed addresses: those that the connector's manifest lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,9 @@ class WebhookSettings(Settings):
     public_url: str = ""
     expects: dict[str, str | list[str]] = field(default_factory=dict)
     tolerance_seconds: float | None = None
-    addresses: list[str] = field(default_factory=list)  # CIDRs; [] allows all
+    addresses: list[str] = field(default_factory=list)  # CIDRs, or "published" for the manifest's; [] allows all
     token_header: str = ""
+    timeout_seconds: float = 4.0  # the function's own: its calls must have ended before
 
 
 @dataclass(frozen=True, slots=True)

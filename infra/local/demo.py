@@ -124,7 +124,7 @@ def _shop(aws: Callable[[str], Any], running: Running, config: Config, integrati
     return Shop(
         url=local_api_url(running.aws_url, api_id) + names.webhook_path(integration),
         domain=config.integrations[integration].account,
-        client_secret=json.loads(secret["SecretString"])[spec.secret],
+        client_secret=json.loads(secret["SecretString"])[spec.signature.secret],
     )
 
 

@@ -26,8 +26,8 @@ def store_local_secrets(client: Any, config: Config, stand_ins: set[str]) -> lis
             continue
         webhook = read_manifest(manifest_path(integration.connector)).webhook
         values = {}
-        if webhook:
-            values[webhook.secret] = signing_secret(name)
+        if webhook and webhook.signature.secret:
+            values[webhook.signature.secret] = signing_secret(name)
         if name in stand_ins:
             values |= {"api_key": KEY, "api_secret": SECRET}
         if values:

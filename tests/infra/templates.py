@@ -89,7 +89,8 @@ class Templates:
         return read
 
     def rights(self, function: str) -> dict[str, list[str]]:
-        """What a function's role allows: resource → actions. Refuses managed policies and anything but Allow."""
+        """What a function's role allows: resource → actions; where a condition narrows it, resource → actions, then the
+        condition. Refuses managed policies and anything but Allow."""
         resource = self.named("AWS::Lambda::Function", function)
         role_id = resource.properties["Role"]["Fn::GetAtt"][0]
         role = Resource(resource.template, role_id, self.templates[resource.template]["Resources"][role_id])
@@ -97,10 +98,11 @@ class Templates:
         granted: dict[str, list[str]] = {}
         for policy in role.properties["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                assert set(statement) == {"Action", "Effect", "Resource"}
+                assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"}
                 assert statement["Effect"] == "Allow"
+                only = [f"if {json.dumps(statement['Condition'])}"] if "Condition" in statement else []
                 for target in _listed(self.plain(role, statement["Resource"])):
-                    granted.setdefault(target, []).extend(_listed(statement["Action"]))
+                    granted.setdefault(target, []).extend(_listed(statement["Action"]) + only)
         attached = [
             policy.logical_id
             for policy in self.all("AWS::IAM::Policy")

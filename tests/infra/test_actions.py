@@ -13,7 +13,8 @@ def facts(**parts: Any) -> Manifest:
 
 SHOP = facts(
     secrets={"webhook": "signs"},
-    webhook={"scheme": "s", "signature_header": "S", "topic_header": "T", "event_id_header": "I"},
+    webhook={"signature": {"scheme": "body_hmac", "header": "S"}},
+    confirmed_by="nothing but our own code",
     topic=[
         {"name": "orders/create", "entity": "order", "record": "order"},
         {"name": "orders/paid", "entity": "order", "record": "order"},

@@ -9,6 +9,7 @@ from tests.infra.templates import Templates
 pytestmark = pytest.mark.slow
 
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
+BODIES = "arn:aws:s3:::hub-production-bodies-ACCOUNT-eu-central-1/bodies/*"
 SECRET = "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production"
 
 
@@ -17,7 +18,22 @@ def test_a_webhook_function_queues_and_reads_its_own_secret(production: Template
         "</aws/lambda/hub-production-webhook-shop-eu Arn>": LOGS,
         "<hub-production-shop-eu-to-erp.fifo Arn>": ["sqs:SendMessage"],
         f"{SECRET}/shop-eu-??????": ["secretsmanager:GetSecretValue"],
+        BODIES: ["s3:PutObject"],
     }
+
+
+def test_a_webhook_function_that_asks_for_tokens_touches_its_own_in_the_ledger_and_nothing_else(
+    synthesize: Synthesize, example: Config
+) -> None:
+    shop = example.integrations["shop-eu"].model_copy(update={"token_header": "X-Token"})
+    templates = synthesize(example.model_copy(update={"integrations": {**example.integrations, "shop-eu": shop}}))
+
+    assert templates.rights("hub-production-webhook-shop-eu")["<hub-production-ledger Arn>"] == [
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        'if {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["shop-eu/token/*"]}}',
+    ]
+    assert "<hub-production-ledger Arn>" not in templates.rights("hub-production-webhook-shop-us")
 
 
 def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None:
@@ -32,6 +48,7 @@ def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None
         "<hub-production-shop-eu-to-erp-dead.fifo Arn>": ["sqs:SendMessage"],
         "<hub-production-ledger Arn>": ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"],
         f"{SECRET}/erp-??????": ["secretsmanager:GetSecretValue"],
+        BODIES: ["s3:GetObject"],
     }
 
 

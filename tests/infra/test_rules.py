@@ -27,9 +27,12 @@ def exceptions(templates: Templates) -> dict[str, set[str]]:
 
 def test_production_breaks_no_rule_and_excepts_only_what_is_argued(production: Templates) -> None:
     assert set(exceptions(production)) == {
+        "AwsSolutions-APIG1",
         "AwsSolutions-APIG4",
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:sqs:eu-central-1:<AWS::AccountId>:hub-production-*-dead.fifo]",
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::hub-production-bodies-<AWS::AccountId>-eu-central-1/bodies/*]",
         "AwsSolutions-L1",
+        "AwsSolutions-S1",
         "AwsSolutions-SMG4",
     }
 
@@ -45,7 +48,11 @@ def test_the_local_stage_excepts_nothing_more_than_tls(production: Templates, lo
         rule.replace("<AWS::Region>", "eu-central-1").replace("-local-", "-production-") for rule in exceptions(local)
     }
 
-    assert more - set(exceptions(production)) == {"AwsSolutions-SQS4", "AwsSolutions-SNS3"}
+    assert more - set(exceptions(production)) == {
+        "AwsSolutions-S10",
+        "AwsSolutions-SQS4",
+        "AwsSolutions-SNS3",
+    }
 
 
 def test_a_broken_rule_fails_the_synthesis(production: Templates, example: Config, code: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_more_flows_than_an_environment_can_name_are_refused_in_plain_words(
         synthesize(example.model_copy(update={"flows": flows}))
 
     assert str(refusal.value) == (
-        "hub-production-webhook-shop-eu: the settings take 4510 bytes; a Lambda's environment holds 4096; "
+        "hub-production-webhook-shop-eu: the settings take 4764 bytes; a Lambda's environment holds 4096; "
         "shorten names and settings, or split the integration in two"
     )
 

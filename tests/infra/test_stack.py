@@ -8,6 +8,7 @@ import pytest
 from hub.config import Config
 from hub.ledger import TTL_ATTRIBUTE
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
+from tests.infra.conftest import Synthesize
 from tests.infra.templates import Templates
 
 pytestmark = pytest.mark.slow
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.slow
 FLOW = "shop-eu-to-erp"
 QUEUE, DEAD = f"hub-production-{FLOW}.fifo", f"hub-production-{FLOW}-dead.fifo"
 DELIVERY, WEBHOOK, DLQ = f"hub-production-delivery-{FLOW}", "hub-production-webhook-shop-eu", "hub-production-dlq"
+BODIES = "hub-production-bodies-ACCOUNT-eu-central-1"
 FUNCTIONS = (DELIVERY, WEBHOOK, DLQ)
 
 
@@ -99,8 +101,19 @@ def test_a_function_logs_to_its_own_group_for_a_bounded_time(production: Templat
     resource = production.named("AWS::Lambda::Function", function)
     group = production.named("AWS::Logs::LogGroup", f"/aws/lambda/{function}")
 
-    assert production.plain(resource, resource.properties["LoggingConfig"]) == {"LogGroup": f"</aws/lambda/{function}>"}
+    assert production.plain(resource, resource.properties["LoggingConfig"])["LogGroup"] == f"</aws/lambda/{function}>"
     assert group.properties["RetentionInDays"] == 30
+
+
+def test_lambda_itself_logs_nothing_of_an_invocation_that_a_stranger_can_cause(production: Templates) -> None:
+    assert {
+        one.properties["FunctionName"]: (
+            one.properties["LoggingConfig"].get("LogFormat"),
+            one.properties["LoggingConfig"].get("SystemLogLevel"),
+        )
+        for one in production.all("AWS::Lambda::Function")
+        if "-webhook-" in one.properties["FunctionName"]
+    } == dict.fromkeys(["hub-production-webhook-shop-eu", "hub-production-webhook-shop-us"], ("JSON", "WARN"))
 
 
 def test_all_functions_share_one_bundle(production: Templates) -> None:
@@ -118,8 +131,68 @@ def test_the_webhook_function_reads_its_settings(production: Templates) -> None:
         connector="shopify",
         secret_id="hub/production/shop-eu",
         queue_urls=[f"<{QUEUE}>"],
+        bodies_bucket=BODIES,
+        ledger_table="hub-production-ledger",
         account="shop-eu.myshopify.com",
+        public_url="https://hooks.example.com/webhooks/shop-eu",
+        timeout_seconds=4,
     )
+
+
+def test_the_webhook_function_knows_what_is_stated_of_its_senders(synthesize: Synthesize, example: Config) -> None:
+    stated = {
+        "expects": {"audience": "https://hooks.example.com", "origins": ["a", "b"]},
+        "tolerance_seconds": 60.0,
+        "allowed_addresses": ["203.0.113.0/24", "published"],
+        "token_header": "X-Token",
+    }
+    shops = {name: example.integrations[name].model_copy(update=stated) for name in ("shop-eu", "shop-us")}
+    templates = synthesize(example.model_copy(update={"integrations": {**example.integrations, **shops}}))
+
+    settings = templates.settings(WEBHOOK)
+    assert (settings["expects"], settings["tolerance_seconds"]) == (stated["expects"], 60.0)
+    assert (settings["addresses"], settings["token_header"]) == (stated["allowed_addresses"], "X-Token")
+
+
+def test_without_a_domain_of_its_own_an_integrations_url_is_the_apis(production: Templates) -> None:
+    url = production.settings("hub-production-webhook-shop-us")["public_url"]
+
+    assert url == "<hub-production ApiEndpoint>/webhooks/shop-us"
+
+
+def test_bodies_are_kept_in_private_and_for_as_long_as_the_ledger_and_a_queue_can_refer_to_them(
+    production: Templates, example: Config
+) -> None:
+    bucket = production.all("AWS::S3::Bucket")[0]
+    properties = production.plain(bucket, bucket.properties)
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    longest_give_up_days = 10  # Retry.give_up_after_hours
+
+    assert properties["BucketName"] == BODIES
+    assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "VersioningConfiguration" not in properties
+    assert (rule["Prefix"], rule["Status"]) == ("bodies/", "Enabled")
+    assert rule["ExpirationInDays"] >= example.ledger_days + longest_give_up_days
+    assert (bucket.definition["DeletionPolicy"], bucket.definition["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert production.all("Custom::S3AutoDeleteObjects") == []
+
+
+def test_where_it_is_asked_for_each_webhook_function_has_its_share_of_the_account(
+    synthesize: Synthesize, example: Config, production: Templates
+) -> None:
+    templates = synthesize(example.model_copy(update={"webhook_reserved_concurrency": 20}))
+
+    def reserved(of: Templates) -> dict[str, object]:
+        return {
+            one.properties["FunctionName"]: one.properties["ReservedConcurrentExecutions"]
+            for one in of.all("AWS::Lambda::Function")
+            if "ReservedConcurrentExecutions" in one.properties
+        }
+
+    assert reserved(production) == {}
+    assert reserved(templates) == {"hub-production-webhook-shop-eu": 20, "hub-production-webhook-shop-us": 20}
 
 
 def test_the_delivery_function_reads_its_settings(production: Templates, example: Config) -> None:
@@ -128,6 +201,7 @@ def test_the_delivery_function_reads_its_settings(production: Templates, example
     assert settings.queue_url == f"<{QUEUE}>"
     assert settings.dead_letter_queue_url == f"<{DEAD}>"
     assert settings.ledger_table == "hub-production-ledger"
+    assert settings.bodies_bucket == BODIES
     assert settings.destination_url == "https://erp.example.com"
     assert settings.destination_secret_id == "hub/production/erp"
     assert settings.actions == {
@@ -209,7 +283,13 @@ def test_a_route_leads_to_its_integrations_function_and_nothing_else_may_call_it
     ]
 
 
-def test_access_logs_say_nothing_about_the_caller(production: Templates) -> None:
+def test_requests_are_not_logged_unless_it_is_asked_for(production: Templates) -> None:
+    """An HTTP API cannot log a sample of them."""
+    assert "AccessLogSettings" not in production.all("AWS::ApiGatewayV2::Stage")[0].properties
+
+
+def test_access_logs_say_nothing_about_the_caller(synthesize: Synthesize, example: Config) -> None:
+    production = synthesize(example.model_copy(update={"access_log": True}))
     settings = production.all("AWS::ApiGatewayV2::Stage")[0].properties["AccessLogSettings"]
 
     assert set(re.findall(r"\$context\.[A-Za-z.]+", settings["Format"])) == {
@@ -243,15 +323,17 @@ def test_operators_get_mail(production: Templates) -> None:
 def test_plain_http_is_refused_on_aws(production: Templates, example: Config) -> None:
     denied = {
         target
-        for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+        for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy")
         for one in production.all(kind)
         for statement in one.properties["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        for target in [production.plain(one, statement["Resource"])]
+        for resource in [production.plain(one, statement["Resource"])]
+        for target in (resource if isinstance(resource, list) else [resource])
     }
 
     queues = {f"<hub-production-{flow}{end} Arn>" for flow in example.flows for end in (".fifo", "-dead.fifo")}
-    assert denied == {*queues, "<hub-production-alarms>"}
+    bucket = production.all("AWS::S3::Bucket")[0].logical_id
+    assert denied == {*queues, "<hub-production-alarms>", f"<{bucket} Arn>", f"<{bucket} Arn>/*"}
 
 
 def test_alarms_of_this_account_may_use_the_topic_and_no_other_service_may(production: Templates) -> None:
@@ -314,7 +396,7 @@ def test_outputs_say_where_things_are(production: Templates) -> None:
 
     assert told["ApiId"] == "<hub-production>"
     assert told["ApiUrl"] == "<hub-production ApiEndpoint>"
-    assert told["WebhookUrlshopeu"] == "<hub-production ApiEndpoint>/webhooks/shop-eu"
+    assert told["WebhookUrlshopeu"] == "https://hooks.example.com/webhooks/shop-eu"
     assert told["WebhookUrlshopus"] == "<hub-production ApiEndpoint>/webhooks/shop-us"
     assert told["LedgerTable"] == "<hub-production-ledger>"
     assert told["AlarmsTopic"] == "<hub-production-alarms>"
@@ -335,7 +417,8 @@ def test_the_local_stage_differs_only_in_what_its_emulator_cannot_do(local: Temp
 
     assert {tuple(one.properties["Architectures"]) for one in local.all("AWS::Lambda::Function")} == {(host,)}
     assert table.definition["DeletionPolicy"] == "Delete"
-    assert local.all("AWS::SQS::QueuePolicy") == []
+    assert local.all("AWS::SQS::QueuePolicy") == local.all("AWS::S3::BucketPolicy") == []
+    assert local.all("AWS::S3::Bucket")[0].definition["DeletionPolicy"] == "Delete"
     assert (
         local.named("AWS::SQS::Queue", f"hub-local-{FLOW}.fifo").properties["RedrivePolicy"]["maxReceiveCount"] == 210
     )
