@@ -27,7 +27,7 @@ class Signature:
     algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"  # of the signature in its header; hex is lower-case
     prefix: str = ""  # what stands before the signature in its header: "sha256="
-    key: Literal["utf-8", "base64", "hex"] = "utf-8"  # how the secret's text becomes the key's bytes
+    key: Literal["utf-8", "base64", "hex", "html"] = "utf-8"  # how the secret's text becomes the key's bytes
     signed: str = "{body}"  # what is signed, of {body} {timestamp} {url} {method} {id}: "v0:{timestamp}:{body}"
     timestamp_header: str = ""
     timestamp_unit: Literal["seconds", "milliseconds"] = "seconds"
