@@ -77,9 +77,4 @@ def _with_json(draft: Draft, content: Any) -> Draft:
     return replace(draft, body=json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-SIGNERS: Mapping[str, Sign] = {
-    "adyen": adyen,
-    "mailgun": mailgun,
-    "graph": graph,
-    "salesforce": salesforce,
-}
+SIGNERS: Mapping[str, Sign] = {sign.__name__: sign for sign in (adyen, mailgun, graph, salesforce)}

@@ -99,9 +99,4 @@ def _private(sender: Sender) -> Any:
     return load_pem_private_key(sender.private_key, None)
 
 
-SIGNERS: Mapping[str, Sign] = {
-    "sendgrid": sendgrid,
-    "google_oidc": google_oidc,
-    "paypal": paypal,
-    "sns": sns,
-}
+SIGNERS: Mapping[str, Sign] = {sign.__name__: sign for sign in (sendgrid, google_oidc, paypal, sns)}

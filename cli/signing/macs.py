@@ -121,12 +121,6 @@ def docusign(draft: Draft, _signature: Signature, sender: Sender) -> Draft:
 
 
 SIGNERS: Mapping[str, Sign] = {
-    "body_hmac": body_hmac,
-    "generic_hmac": generic_hmac,
-    "stripe": stripe,
-    "paddle": paddle,
-    "standard_webhooks": standard_webhooks,
-    "twilio": twilio,
-    "hubspot": hubspot,
-    "docusign": docusign,
+    sign.__name__: sign
+    for sign in (body_hmac, generic_hmac, stripe, paddle, standard_webhooks, twilio, hubspot, docusign)
 }

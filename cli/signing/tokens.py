@@ -64,8 +64,5 @@ def _base64(raw: bytes) -> str:
 
 
 SIGNERS: Mapping[str, Sign] = {
-    "static_token": static_token,
-    "gitlab": gitlab,
-    "google_channel": google_channel,
-    "static_credential": static_credential,
+    sign.__name__: sign for sign in (static_token, gitlab, google_channel, static_credential)
 }

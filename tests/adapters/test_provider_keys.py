@@ -114,7 +114,9 @@ def test_no_answer_is_temporary_and_not_remembered(web: Any, failure: Exception)
     assert keys.fetch("https://api.paypal.com/cert") == b"a key"
 
 
-@pytest.mark.parametrize(("status", "body"), [(302, b""), (404, b"x"), (500, b""), (200, b"x" * (MAX_ANSWER_BYTES + 1))])
+@pytest.mark.parametrize(
+    ("status", "body"), [(302, b""), (404, b"x"), (500, b""), (200, b"x" * (MAX_ANSWER_BYTES + 1))]
+)
 def test_a_bad_answer_is_temporary(web: Any, status: int, body: bytes) -> None:
     web.status, web.body = status, body
 

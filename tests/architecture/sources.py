@@ -14,7 +14,7 @@ PACKAGES = ROOT / "functions"
 
 def own_files() -> Iterator[Path]:
     """Every file that is written by hand or recorded: not what setup, builds and runs leave behind."""
-    yield from (path for path in ROOT.iterdir() if path.is_file())
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name != ".git")  # a file in a worktree
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and not MADE_BY_TOOLS & set(path.parts) and path.suffix != ".pyc":
@@ -29,11 +29,12 @@ def modules(*folders: str) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, and whether only the type checker sees it."""
+    """One imported module, whether only the type checker sees it, and whether a function imports it when it is needed."""
 
     module: str
     line: int
     for_types: bool
+    lazy: bool = False
 
     @property
     def package(self) -> str:
@@ -63,16 +64,22 @@ def _each_import(path: Path) -> Iterator[Import]:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
+    lazy = {
+        inner
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, node in for_types)
+                yield Import(alias.name, node.lineno, node in for_types, node in lazy)
         elif isinstance(node, ast.ImportFrom):
             assert node.module, f"{path}:{node.lineno}: a relative import"
             for alias in node.names:
                 inner_module = f"{node.module}.{alias.name}"
                 named = inner_module if module_path(inner_module) else node.module
-                yield Import(named, node.lineno, node in for_types)
+                yield Import(named, node.lineno, node in for_types, node in lazy)
 
 
 @cache

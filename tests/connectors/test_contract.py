@@ -16,7 +16,7 @@ For one event the keys of the item may stand in `expected` itself.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -341,7 +341,7 @@ def test_an_unverified_handshake_is_refused_without_its_answer(example: Example)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_somebody_else_signed_is_refused(example: Example) -> None:
     at = Endpoint(example.connector)
-    other = dict.fromkeys(required_expects(example.connector), "somebody-else")
+    other: dict[str, str | Sequence[str]] = dict.fromkeys(required_expects(example.connector), "somebody-else")
     if at.spec.signature.secret:
         forged = at.signed(example, secret=1)
     else:

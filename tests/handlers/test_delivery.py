@@ -57,6 +57,7 @@ class Flow:
             {"shop.orders/create": "upsert_sales_order"},
             {"shop.orders/create": "order"},
             RetrySettings(base_seconds=4, cap_seconds=900, give_up_after_seconds=3600),
+            lambda event: event.data,
         )
         hub = DeliveryHub(
             route=route,

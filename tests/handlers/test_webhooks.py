@@ -1,7 +1,6 @@
 """The webhook handler: what API Gateway hands over, and what it is answered."""
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +11,29 @@ from hypothesis import strategies as st
 from adapters.wiring import WebhookHub
 from hub.errors import QueueUnavailable, Rejected, SecretUnavailable
 from hub.receive import Receiver
-from hub.webhook_spec import Topic, WebhookSpec
+from hub.webhook_spec import Facts, Reply, Signature, Topic, WebhookSpec
 from tests.api_gateway import api_gateway_request
-from tests.fakes import NOW, FakeEventQueue, FakeTelemetry
-from tests.signing import sign_hmac_sha256_base64
+from tests.fakes import NOW, FakeEventQueue, FakeSecrets, FakeTelemetry, outside
+from tests.signing import base64_hmac
 from webhooks.handler import delivery_from_api_gateway, serve
 
-SPEC = WebhookSpec("hmac-sha256-base64", "X-Signature", "X-Topic", "X-Event-Id", acknowledge_status=202)
-RECEIVER = Receiver("shop-eu", "shop", SPEC, {"orders/create": Topic("orders/create", "order", "order")})
+SPEC = WebhookSpec(
+    Signature("body_hmac", "X-Signature", encoding="base64"),
+    Facts(topic="header:X-Topic", event_id=("header:X-Event-Id",)),
+    Reply(202),
+)
+TOPICS = {"orders/create": Topic("orders/create", entity="order", record="order")}
+RECEIVER = Receiver("shop-eu", "shop", SPEC, TOPICS)
 BODY = '{"id": 1, "name": "Größe"}'.encode()
 
 
-def a_hub(queue: FakeEventQueue, secrets: Callable[[], Sequence[str]] = lambda: ("live",)) -> WebhookHub:
-    return WebhookHub(RECEIVER, secrets, [queue], FakeTelemetry(), lambda: NOW)
+def a_hub(queue: FakeEventQueue, secrets: FakeSecrets | None = None) -> WebhookHub:
+    return WebhookHub(RECEIVER, outside(queue, secrets=secrets), FakeTelemetry(), lambda: NOW)
 
 
 def signed(body: bytes = BODY) -> dict[str, str]:
     return {
-        "X-Signature": sign_hmac_sha256_base64(body, "live"),
+        "X-Signature": base64_hmac(body, "live"),
         "X-Topic": "orders/create",
         "X-Event-Id": "e-1",
     }
@@ -62,6 +66,31 @@ def test_what_is_accepted_is_told_with_its_id_and_counted() -> None:
     assert hub.telemetry.lines == [("info", "accepted", about, {"Accepted": 1})]
 
 
+def test_what_the_previous_secret_signed_is_counted() -> None:
+    hub = a_hub(FakeEventQueue(), FakeSecrets(("new", "live")))
+
+    serve(api_gateway_request(BODY, signed()), None, hub)
+
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    assert hub.telemetry.lines[0][3] == {"Accepted": 1, "PreviousSecret": 1}
+
+
+def test_a_provider_that_insists_on_one_status_and_silence_gets_them() -> None:
+    hub = a_hub(FakeEventQueue())
+    strict = replace(SPEC, reply=Reply(200, "", refused_status=401, silent=True))
+    hub = replace(hub, receiver=replace(RECEIVER, spec=strict))
+
+    for request in (
+        api_gateway_request(BODY, signed(b"other")),
+        api_gateway_request(BODY, {}),
+        api_gateway_request(b"", {}),
+        api_gateway_request(BODY, signed(), method="PUT"),
+        api_gateway_request(BODY, signed(), as_base64=True) | {"body": "*"},
+    ):
+        assert serve(request, None, hub) == {"statusCode": 401, "headers": {}, "body": ""}
+    assert serve(api_gateway_request(BODY, signed()), None, hub) == {"statusCode": 200, "headers": {}, "body": ""}
+
+
 def test_what_is_refused_is_told_by_its_reason_alone() -> None:
     hub = a_hub(FakeEventQueue())
 
@@ -73,11 +102,8 @@ def test_what_is_refused_is_told_by_its_reason_alone() -> None:
 
 
 def test_our_own_trouble_is_a_503_and_never_a_4xx() -> None:
-    def unreadable() -> Sequence[str]:
-        raise SecretUnavailable("no answer")
-
     no_queue = a_hub(FakeEventQueue(failure=QueueUnavailable("no answer")))
-    no_secret = a_hub(FakeEventQueue(), unreadable)
+    no_secret = a_hub(FakeEventQueue(), FakeSecrets(failure=SecretUnavailable("no answer")))
 
     assert answered(api_gateway_request(BODY, signed()), no_queue) == (503, {"unavailable": "QueueUnavailable"})
     assert answered(api_gateway_request(BODY, signed()), no_secret) == (503, {"unavailable": "SecretUnavailable"})
@@ -144,10 +170,14 @@ def test_a_header_in_two_spellings_came_twice() -> None:
 
 def test_an_integration_bound_to_an_account_asks_for_it() -> None:
     queue = FakeEventQueue()
-    bound = replace(RECEIVER, spec=replace(SPEC, account_header="X-Account"), account="shop-eu.example.com")
+    bound = replace(
+        RECEIVER,
+        spec=replace(SPEC, facts=replace(SPEC.facts, account="header:X-Account")),
+        account="shop-eu.example.com",
+    )
     hub = replace(a_hub(queue), receiver=bound)
 
-    assert answered(api_gateway_request(BODY, signed()), hub) == (401, {"refused": "MissingHeader"})
+    assert answered(api_gateway_request(BODY, signed()), hub) == (403, {"refused": "WrongAccount"})
     theirs = signed() | {"X-Account": "shop-us.example.com"}
     assert answered(api_gateway_request(BODY, theirs), hub) == (403, {"refused": "WrongAccount"})
     assert not queue.kept

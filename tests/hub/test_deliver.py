@@ -1,6 +1,7 @@
 """Delivering one event: whether it still matters, how it ends, and how long it waits where it does not end yet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from hub.connector import Effect, Read, Written
 from hub.deliver import Delivered, Route, deliver, wait_seconds
 from hub.errors import (
+    BodyLost,
+    BodyUnavailable,
     Category,
+    HubError,
     LedgerUnavailable,
     Refused,
     RetriesExhausted,
@@ -28,6 +32,8 @@ from tests.fakes import NOW, FakeDestination, an_event, read_anything
 RETRY = RetrySettings(base_seconds=2, cap_seconds=900, give_up_after_seconds=3600)
 NEW = Known(Head(), None)
 
+KEPT = {"s3://bodies/1": b'{"id": 1}'}  # bodies outside the queue
+
 
 def a_route(
     destination: FakeDestination,
@@ -41,6 +47,7 @@ def a_route(
         actions={"shop.orders/create": "upsert_sales_order"} if actions is None else actions,
         records={"shop.orders/create": "order"},
         retry=RETRY,
+        body_of=lambda event: KEPT[event.data_ref],
     )
 
 
@@ -271,3 +278,48 @@ def test_no_try_comes_sooner_than_the_other_side_wishes(stated: float, waited: f
 
 def test_a_short_wish_does_not_shorten_the_backoff() -> None:
     assert wait_seconds(Temporary("slow down", retry_after_seconds=10), 7, RETRY, 0.9) == pytest.approx(0.9 * 128)
+
+
+# --- bodies outside the queue -----------------------------------------------------------------------------------------
+
+
+def body_seen(event: Event) -> list[bytes]:
+    seen: list[bytes] = []
+
+    def remember(event: Event, kind: str) -> Record:
+        seen.append(event.data)
+        return read_anything(event, kind)
+
+    deliver(event, a_route(FakeDestination(), read=remember), NEW, attempts=1, now=NOW)
+    return seen
+
+
+def test_a_body_that_is_kept_elsewhere_is_read_from_there() -> None:
+    event = replace(an_event(data=b""), data_ref="s3://bodies/1")
+
+    assert body_seen(event) == [b'{"id": 1}']
+
+
+def test_a_body_is_not_fetched_for_an_event_that_has_no_action() -> None:
+    event = replace(an_event(data=b"", event_type="shop.themes/publish"), data_ref="s3://bodies/gone")
+
+    assert body_seen(event) == []
+
+
+@pytest.mark.parametrize("lost", [BodyLost("gone"), BodyUnavailable("no answer")])
+def test_a_body_that_is_gone_is_dead_and_one_that_is_out_of_reach_comes_again(lost: HubError) -> None:
+    def body_of(event: Event) -> bytes:
+        raise lost
+
+    event = replace(an_event(data=b""), data_ref="s3://bodies/1")
+    route = replace(a_route(FakeDestination()), body_of=body_of)
+
+    if isinstance(lost, BodyUnavailable):
+        with pytest.raises(BodyUnavailable):
+            deliver(event, route, NEW, attempts=1, now=NOW)
+        return
+    entry = deliver(event, route, NEW, attempts=1, now=NOW).entry
+    assert entry
+    assert entry.outcome == Outcome.DEAD
+    assert entry.failure
+    assert entry.failure.code == "BodyLost"

@@ -49,6 +49,7 @@ class Setting:
             {"shop.orders/create": "upsert_sales_order"},
             {"shop.orders/create": "order"},
             RETRY,
+            lambda event: event.data,
         )
         return deliver_batch(
             batch,

@@ -64,7 +64,9 @@ def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
     lists = 'methods = ["POST", "PUT"]\nhandshakes = ["slack_challenge"]\naddresses = ["192.0.2.0/24"]'
     reply = '[webhook.reply]\nstatus = 202\nbody = ""\n'
     signed = 'covers = "fields"\nsigned_fields = ["a", "b[].c"]\n'
-    text = GOOD.replace("[webhook]", f"[webhook]\n{lists}").replace("[webhook.facts]", f"{signed}{reply}[webhook.facts]")
+    text = GOOD.replace("[webhook]", f"[webhook]\n{lists}").replace(
+        "[webhook.facts]", f"{signed}{reply}[webhook.facts]"
+    )
     path = written(tmp_path, text)
 
     spec, topics = read_webhook(path)
@@ -85,14 +87,22 @@ def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
         ('title = "Shop"', 'title = "Shop"\nsurprise = 1', "surprise: Extra inputs are not permitted"),
         ('scheme = "body', 'secrte = "x"\nscheme = "body', "webhook.signature.secrte: Unexpected keyword argument"),
         ('scheme = "body_hmac"', 'scheme = "body_mac"', "webhook.signature.scheme is 'body_mac'; there are "),
-        ("answer_within", 'handshakes = ["shake"]\nanswer_within', "webhook.handshakes: 'shake'; there are meta_challenge"),
+        (
+            "answer_within",
+            'handshakes = ["shake"]\nanswer_within',
+            "webhook.handshakes: 'shake'; there are meta_challenge",
+        ),
         ("answer_within", 'addresses = ["192.0.2.1/24"]\nanswer_within', "192.0.2.1/24 has host bits set"),
         ('topic = "header:X-Topic"', 'topics = "header:X-Topic"', "webhook.facts.topics: Unexpected keyword argument"),
         ('confirmed_by = "nothing but our own code"', "", "confirmed_by says what confirms the scheme"),
         ('entity = "order"', 'entity = "order"\nentitiy_id = "id"', "topic.0.entitiy_id: Unexpected keyword argument"),
         ('kind = "upsert"', 'kind = "insert"', "action.0.kind: Input should be 'upsert' or 'once'"),
         ('kind = "upsert"', 'kind = "upsert"\nonce = 1', "action.0.once: Extra inputs are not permitted"),
-        ('webhook = "The key"', 'other = "The key"', "webhook.signature.secret is 'webhook', which [secrets] does not name"),
+        (
+            'webhook = "The key"',
+            'other = "The key"',
+            "webhook.signature.secret is 'webhook', which [secrets] does not name",
+        ),
         ('name = "shop"', 'name = "Shop"', "name: String should match pattern"),
         ("[[topic]]", "[[topics]]", "topics: Extra inputs are not permitted"),
         ('name = "shop"', "name = shop", "not valid TOML"),

@@ -12,7 +12,21 @@ from hub.settings import (
     WebhookSettings,
 )
 
-WEBHOOK = WebhookSettings("local", "shop-eu", "shop", "hub/local/shop-eu", ["https://sqs/1"], "shop-eu.example.com")
+WEBHOOK = WebhookSettings(
+    stage="local",
+    integration="shop-eu",
+    connector="shop",
+    secret_id="hub/local/shop-eu",
+    queue_urls=["https://sqs/1"],
+    bodies_bucket="hub-local-bodies",
+    ledger_table="hub-local-ledger",
+    account="shop-eu.example.com",
+    public_url="https://hooks.example.com/shop-eu",
+    expects={"audience": "https://hooks.example.com", "topic_arns": ["arn:a", "arn:b"]},
+    tolerance_seconds=600,
+    addresses=["192.0.2.0/24"],
+    token_header="X-Token",
+)
 DELIVERY = DeliverySettings(
     stage="local",
     flow="shop-eu-to-erp",
@@ -24,6 +38,7 @@ DELIVERY = DeliverySettings(
     queue_url="https://sqs/1",
     dead_letter_queue_url="https://sqs/2",
     ledger_table="hub-local-ledger",
+    bodies_bucket="hub-local-bodies",
     actions={"shop.orders/create": "upsert_sales_order"},
     flow_settings={"company": "Größe & Söhne", "delivery_days": 7, "cost_center": None, "submit": True},
     retry=RetrySettings(1.5, 60, 7200),
@@ -51,7 +66,7 @@ def test_an_unknown_setting_is_refused() -> None:
 
 @pytest.mark.parametrize(("letters", "fits"), [(3_000, True), (4_096, False)])
 def test_settings_beyond_what_lambda_holds_are_refused_when_written(letters: int, fits: bool) -> None:
-    settings = WebhookSettings("local", "shop-eu", "shop", "s", [], account="x" * letters)
+    settings = WebhookSettings("local", "shop-eu", "shop", "s", [], "bodies", "ledger", account="x" * letters)
 
     if fits:
         assert sum(map(len, settings.to_env().values())) < 4_096
