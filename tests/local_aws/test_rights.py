@@ -18,6 +18,7 @@ WEBHOOK = names.webhook_function(STAGE, INTEGRATION)
 DELIVERY = names.delivery_function(STAGE, FLOW)
 DLQ = names.dlq_function(STAGE)
 LEDGER = names.ledger_table(STAGE)
+BODIES = names.bodies_bucket(STAGE, ACCOUNT, LOCAL_REGION)
 HEAD = {"entity": {"S": "nobody"}, "record": {"S": "none#"}}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}  # the last one is SNS's
 Call = Callable[[Callable[[str], Any], LocalHub], Any]
@@ -61,6 +62,28 @@ def put(client: Callable[[str], Any], _: LocalHub) -> Any:
     return client("dynamodb").put_item(TableName=LEDGER, Item=HEAD)
 
 
+def keep_token(client: Callable[[str], Any], _: LocalHub) -> Any:
+    item = {"entity": {"S": f"{INTEGRATION}/token/x"}, "record": {"S": "token"}}
+    return client("dynamodb").put_item(TableName=LEDGER, Item=item)
+
+
+def put_object(key: str) -> Call:
+    return lambda client, _: client("s3").put_object(Bucket=BODIES, Key=key, Body=b"x")
+
+
+def get_body(client: Callable[[str], Any], hub: LocalHub) -> Any:
+    hub.aws.client("s3").put_object(Bucket=BODIES, Key="bodies/there", Body=b"x")
+    return client("s3").get_object(Bucket=BODIES, Key="bodies/there")
+
+
+def delete_body(client: Callable[[str], Any], _: LocalHub) -> Any:
+    return client("s3").delete_object(Bucket=BODIES, Key="bodies/there")
+
+
+def list_bodies(client: Callable[[str], Any], _: LocalHub) -> Any:
+    return client("s3").list_objects_v2(Bucket=BODIES)
+
+
 def delete(client: Callable[[str], Any], _: LocalHub) -> Any:
     return client("dynamodb").delete_item(TableName=LEDGER, Key=HEAD)
 
@@ -82,6 +105,10 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
     (WEBHOOK, "read another shop's secret", read_secret("shop-us")),
     (WEBHOOK, "change its own secret", write_secret(INTEGRATION)),
     (WEBHOOK, "write to the ledger", put),
+    (WEBHOOK, "remember a token, which this integration does not ask for", keep_token),
+    (WEBHOOK, "read a large body", get_body),
+    (WEBHOOK, "put something else than bodies into the bucket", put_object("else/x")),
+    (WEBHOOK, "list the bucket", list_bodies),
     (DELIVERY, "send to its own queue", send(names.queue(STAGE, FLOW))),
     (DELIVERY, "receive from another flow's queue", receive(names.queue(STAGE, OTHER_FLOW))),
     (DELIVERY, "purge its queue", purge(names.queue(STAGE, FLOW))),
@@ -90,6 +117,8 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
     (DELIVERY, "delete from the ledger", delete),
     (DELIVERY, "scan the ledger", scan),
     (DELIVERY, "tell operators", tell),
+    (DELIVERY, "write a large body", put_object("bodies/x")),
+    (DELIVERY, "delete a large body", delete_body),
     (DLQ, "read a shop's secret", read_secret(INTEGRATION)),
     (DLQ, "read ERPNext's keys", read_secret("erp")),
     (DLQ, "send to a flow's queue", send(names.queue(STAGE, FLOW))),
@@ -97,8 +126,10 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
 ]
 ALLOWED: list[tuple[str, str, Call]] = [
     (WEBHOOK, "read its own secret", read_secret(INTEGRATION)),
+    (WEBHOOK, "keep a large body", put_object("bodies/x")),
     (DELIVERY, "read ERPNext's keys", read_secret("erp")),
     (DELIVERY, "hide messages of its queue", hide_batch),
+    (DELIVERY, "read a large body", get_body),
     (DLQ, "tell operators", tell),
 ]
 
