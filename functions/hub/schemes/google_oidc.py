@@ -18,7 +18,7 @@ from hub.webhook_spec import Signature
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v3/certs"
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
-BEARER = re.compile(r"[Bb]earer ([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
+BEARER = re.compile(r"Bearer ([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
 MAX_TOKEN_CHARS = 8_192
 MAX_EXPONENT, LEAST_KEY_BITS, MOST_KEY_BITS = 2**32, 2_048, 8_192
 

@@ -40,9 +40,12 @@ def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
 
 
 def _given(header: str) -> list[tuple[str, bytes]]:
-    """The signatures of known versions; what else stands in the header is another version's, or nobody's."""
+    """The signatures of known versions; what else stands in the header is another version's. A second comma in one is a
+    second header, joined to the first."""
     found = []
     for each in header.split(" "):
+        if each.count(",") > 1:
+            raise MalformedHeader("the signature header came twice, or holds what is no signature")
         version, _, text = each.partition(",")
         raw = _from_base64(text)
         size = HMAC_BYTES if version == "v1" else ED25519_SIGNATURE_BYTES

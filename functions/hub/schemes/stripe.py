@@ -1,7 +1,7 @@
 """Stripe's `t=<seconds>,v1=<hex>[,v1=<hex>]`: HMAC-SHA256 over `t.body`, one `v1` per live secret of the endpoint.
 
-As stripe-python and stripe-node do: the whole `whsec_…` text is the key, only `v1` counts, the parts are split at commas
-and not trimmed, and only the age of `t` is judged. Two `t` are two headers in one, and refused.
+As stripe-python and stripe-node do: the whole `whsec_…` text is the key, only `v1` counts, and only the age of `t` is
+judged. Stripe writes no blanks, and one `t`: what has others is two headers in one, or nobody's, and refused.
 https://docs.stripe.com/webhooks#verify-manually
 """
 
@@ -16,7 +16,8 @@ def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
     parts = [part.partition("=") for part in delivery.header(signature.header).split(",")]
     times = [value for name, _, value in parts if name == "t"]
     given = [digest for name, _, value in parts if name == "v1" and (digest := _digest(value, signature.header))]
-    if len(times) != 1 or not given:
+    trimmed = all(name == name.strip() for name, _, _ in parts)
+    if len(times) != 1 or not given or not trimmed:
         raise MalformedHeader(f"{signature.header} is not t=<seconds>,v1=<hex>")
     signed_at = unix_time(times[0], signature.header)
     message = times[0].encode() + b"." + delivery.body
