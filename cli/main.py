@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import configuration, events, secrets, setup
+from cli import configuration, events, secrets, setup, signature
 from cli.failure import ToldGroup
 from cli.send import send
 
@@ -18,6 +18,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(events.app, name="events")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
+app.add_typer(signature.app, name="signature")
 app.command("send")(send)
 
 

@@ -1,11 +1,7 @@
 """`hub send`: sends an integration a delivery, named and signed as its provider would."""
 
-import base64
-import hashlib
-import hmac
-import json
+import time
 import uuid
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,24 +12,24 @@ from rich.console import Console
 
 from cli.failure import Failed
 from cli.secrets import read
+from cli.signing import Draft, OnlyTheProvider, Sender, signers
+from cli.signing.examples import Example, drafted, examples
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from connectors import manifest_path
 from hub import names
-from hub.webhook_spec import WebhookSpec, read_webhook
+from hub.deliveries import Delivery
+from hub.facts import Stated, json_of
+from hub.handshakes import AFTER
+from hub.webhook_spec import Topic, WebhookSpec, read_webhook
 from infra.local.running import local_api_url
-
-
-def hmac_sha256_base64(body: bytes, secret: str) -> str:
-    """What hub.schemes.hmac_sha256_base64 accepts."""
-    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode("ascii")
-
-
-SIGNERS: Mapping[str, Callable[[bytes, str], str]] = {"hmac-sha256-base64": hmac_sha256_base64}
 
 
 def send(
     integration: Annotated[str, typer.Argument(help="The integration: shop-eu.")],
-    topic: Annotated[str, typer.Argument(help="What the delivery is about, as the provider writes it: orders/create.")],
+    topic: Annotated[
+        str,
+        typer.Argument(help="What the delivery is about, as the provider writes it: orders/create. Or a handshake."),
+    ],
     file: Annotated[Path | None, typer.Argument(help="The body; without it, the connector's example.")] = None,
     stage: StageOption = None,
     config: ConfigOption = None,
@@ -44,51 +40,73 @@ def send(
     if manifest.webhook is None:
         raise Failed(f"{integration} receives no webhooks: its connector is {manifest.name!r}.")
     spec, topics = read_webhook(manifest_path(manifest.name))
-    if topic not in topics and file is None:
-        raise Failed(f"{manifest.title} has no example for topic {topic!r}; topics: {', '.join(topics)}.")
-    body = _file(file) if file else example(manifest.name, topic)
-    secret = read(opened, integration).get(spec.secret)
-    if not secret:
-        raise Failed(f"{integration} has no secret {spec.secret!r}: store it with `hub secrets set {integration}`.")
+    chosen = example_of(manifest.name, topic, file)
     url = webhook_url(opened, integration)
-    headers = signed_headers(spec, topic, body, secret, opened.integration(integration).account, str(uuid.uuid4()))
+    draft = signed(opened, integration, spec, chosen)
+    where = url + (f"?{draft.url.partition('?')[2]}" if "?" in draft.url else "")
     try:
-        answer = httpx.post(url, content=body, headers=headers, timeout=30, trust_env=opened.endpoint is None)
+        answer = httpx.request(
+            draft.method,
+            where,
+            content=draft.body,
+            headers=dict(draft.headers),
+            timeout=30,
+            trust_env=opened.endpoint is None,
+        )
     except httpx.TransportError as error:
         raise Failed(f"{url} does not answer ({type(error).__name__}): {opened.how_to_deploy()}.") from error
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{topic} → {url}\nHTTP {answer.status_code} {answer.text[:500]}")
     if answer.status_code >= 300:
         raise typer.Exit(1)
-    entity = entity_id(body, topics[topic].entity_id) if topic in topics else ""
+    entity = "" if chosen.handshake else entity_id(draft, spec, topics.get(topic))
     if entity:
         console.print(f"What became of it: hub events show {entity}")
 
 
-def signed_headers(
-    spec: WebhookSpec, topic: str, body: bytes, secret: str, account: str, event_id: str
-) -> dict[str, str]:
-    """The headers by which the provider names and signs `body`."""
-    headers = {
-        "Content-Type": "application/json",
-        spec.signature_header: SIGNERS[spec.scheme](body, secret),
-        spec.topic_header: topic,
-        spec.event_id_header: event_id,
+def example_of(connector: str, topic: str, file: Path | None) -> Example:
+    """The connector's example for a topic or a handshake, with the body of the file where there is one; raises Failed
+    where there is neither."""
+    known = {
+        name: each for each in reversed(list(examples(connector))) for name in (each.topic, each.handshake) if name
     }
-    if spec.time_header:
-        headers[spec.time_header] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    if spec.account_header and account:
-        headers[spec.account_header] = account
-    return headers
+    example = known.get(topic)
+    if file:
+        body = _file(file)
+        headers = example.headers if example else {}
+        return Example(connector, file.stem, topic, headers=headers, raw=body)
+    if example is None:
+        raise Failed(f"The connector {connector} has no example for {topic!r}, but for {', '.join(sorted(known))}.")
+    return example
 
 
-def example(connector: str, topic: str) -> bytes:
-    """The body of a connector's example delivery for a topic; raises Failed where there is none."""
-    for path in sorted((manifest_path(connector).parent / "examples").glob("*.json")):
-        content = json.loads(path.read_text("utf-8"))
-        if content["topic"] == topic:
-            return json.dumps(content["payload"], ensure_ascii=False).encode()
-    raise Failed(f"The connector {connector} has no example for {topic!r}: name a file with the body.")
+def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) -> Draft:
+    """The request as the provider would sign it for this integration; raises Failed where only the provider can."""
+    configured = stage.integration(integration)
+    now = time.time()
+    url = configured.public_url or webhook_url(stage, integration)
+    at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+    draft = drafted(example, spec, url, str(uuid.uuid4()), at, configured.account)
+    if example.handshake and example.handshake not in AFTER:
+        return draft
+    secret = read(stage, integration).get(spec.signature.secret, "") if spec.signature.secret else ""
+    if spec.signature.secret and not secret:
+        raise Failed(
+            f"{integration} has no secret {spec.signature.secret!r}: store it with `hub secrets set {integration}`."
+        )
+    states = {name: value for name, value in configured.expects.items() if value}
+    try:
+        return signers()[spec.signature.scheme](draft, spec.signature, Sender(secret, now, states))
+    except OnlyTheProvider as error:
+        raise Failed(
+            f"{stage.manifest(integration).title} signs with a private key that nobody else has: "
+            "send a test from there, or judge a recorded delivery with `hub signature check`."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failed(
+            f"This body cannot be signed as {stage.manifest(integration).title} does ({type(error).__name__}): "
+            "the proof stands in it, so it must have the provider's form; see the connector's examples."
+        ) from error
 
 
 def webhook_url(stage: Stage, integration: str) -> str:
@@ -99,15 +117,15 @@ def webhook_url(stage: Stage, integration: str) -> str:
     return outputs["ApiUrl"].rstrip("/") + names.webhook_path(integration)
 
 
-def entity_id(body: bytes, path: str) -> str:
-    """The id of the entity that a body is about, at its dotted path; "" where there is none."""
-    try:
-        content = json.loads(body)
-    except ValueError:
+def entity_id(draft: Draft, spec: WebhookSpec, topic: Topic | None) -> str:
+    """The id of the entity that a delivery is about; "" where only the connector's own code could say it."""
+    expression = topic.entity_id if topic and topic.entity_id else spec.facts.entity_id
+    if spec.facts.code or spec.facts.items:
         return ""
-    for part in path.split("."):
-        content = content.get(part) if isinstance(content, dict) else None
-    return str(content) if isinstance(content, int | str) else ""
+    headers = {name.lower(): [value] for name, value in draft.headers.items()}
+    delivery = Delivery(draft.method, headers, draft.body, draft.url.partition("?")[2])
+    body = json_of(delivery, spec.facts.form_json)
+    return Stated(delivery, body, body).text(expression)
 
 
 def _file(path: Path) -> bytes:

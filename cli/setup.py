@@ -1,6 +1,7 @@
 """`hub setup`: prepares an outside system for the hub, once; repeating it is safe."""
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import Annotated
@@ -63,7 +64,9 @@ def setup_erp(
 
 def client(stage: Stage, integration: str, url: str, connector: ModuleType) -> DestinationHttp:
     """HTTP to an integration with its stored secrets, as its delivery Lambda has it."""
-    secrets = IntegrationSecrets(stage.secrets(), stage.secret_id(integration), time.monotonic)
+    secrets = IntegrationSecrets(
+        stage.secrets(), stage.secret_id(integration), time.monotonic, lambda: datetime.now(UTC)
+    )
     return DestinationHttp(url, partial(connector.credentials, secrets.live), secrets.forget, TIMEOUT_SECONDS, 1)
 
 

@@ -40,12 +40,15 @@ class Example:
     headers: Mapping[str, str] = field(default_factory=dict)
     payload: Any = None
     text: str | None = None
+    raw: bytes | None = None  # of a person's own file
     expects: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def body(self) -> bytes:
         """Its bytes; JSON compact and with slashes escaped, which is valid and which no re-serialising reproduces."""
+        if self.raw is not None:
+            return self.raw
         if self.text is not None:
             return self.text.encode("utf-8")
         if self.payload is None:

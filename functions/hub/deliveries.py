@@ -73,10 +73,15 @@ class Expected:
         return [each for each in values if each]
 
     def signed_url(self, delivery: Delivery) -> str:
-        """The URL that the provider called: the configured one, with the query that came. Never built from `Host`."""
+        """The URL that the provider called: the configured one, with the query that came. Never built from `Host`.
+
+        A query that was registered too stands as it was registered, however the way to us spells it.
+        """
         if not self.public_url:
             raise NotStated("public_url is not configured, and this provider signs it")
-        base = self.public_url.partition("?")[0]
+        base, _, registered = self.public_url.partition("?")
+        if registered and _pairs(registered) == _pairs(delivery.query):
+            return self.public_url
         return f"{base}?{delivery.query}" if delivery.query else base
 
     def check_age(self, signed_at: float, *, future_too: bool) -> None:
@@ -88,3 +93,7 @@ class Expected:
             raise StaleDelivery(f"timestamp {age:.0f} s old, window {self.tolerance_seconds:g} s")
         if future_too and -age > self.tolerance_seconds:
             raise StaleDelivery(f"timestamp {-age:.0f} s in the future, window {self.tolerance_seconds:g} s")
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(query, keep_blank_values=True))

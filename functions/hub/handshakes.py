@@ -27,6 +27,7 @@ class Answer:
     body: str = ""
     content_type: str = TEXT
     headers: Mapping[str, str] = field(default_factory=dict)
+    unproven: bool = False  # given to anyone: the request says nothing of its sender
 
 
 Handshake = Callable[[Delivery, Expected], Answer | None]  # None: the request is not this handshake
@@ -71,7 +72,7 @@ def woocommerce_ping(delivery: Delivery, _expected: Expected) -> Answer | None:
     form = delivery.form()
     if signed or len(form) != 1 or form[0][0] != "webhook_id" or not form[0][1].isdigit():
         return None
-    return Answer(200)
+    return Answer(200, unproven=True)
 
 
 def slack_challenge(delivery: Delivery, _expected: Expected) -> Answer | None:

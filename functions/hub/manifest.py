@@ -36,6 +36,7 @@ class Manifest(BaseModel):
     name: Name
     title: str
     summary: str
+    known_as: tuple[str, ...] = ()  # other names of the system, as recorded requests may call it
     tier: Literal["bronze", "silver", "gold"]
     secrets: dict[Name, str] = Field(default_factory=dict)  # name → what it is for; values live in Secrets Manager
     expects: dict[Name, str] = Field(default_factory=dict)  # what an integration must state, name → what it is

@@ -18,7 +18,7 @@ from hub.errors import (
     WrongAccount,
 )
 from hub.events import MAX_MESSAGE_BYTES, Event, to_json
-from hub.facts import Fact, Stated, facts_of, hashed_id, json_of
+from hub.facts import Fact, Stated, facts_of, hashed_id, items_of, json_of
 from hub.handshakes import AFTER, BEFORE, Answer
 from hub.schemes import one_time_token, scheme
 from hub.webhook_spec import Topic, WebhookSpec
@@ -119,8 +119,9 @@ def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datet
 
     place, expected = _verified(delivery, receiver, outside, expected, now)
     _same_account(delivery, receiver)
+    matched = replace(expected, secrets=expected.secrets[place:])  # an answer that is computed uses the one that signed
     for name in spec.handshakes:
-        if name in AFTER and (answer := AFTER[name](delivery, expected)):
+        if name in AFTER and (answer := AFTER[name](delivery, matched)):
             return Accepted(answer, by_previous_secret=place > 0)
 
     events = name_the_facts(delivery, receiver, now)
@@ -203,7 +204,9 @@ def _same_account(delivery: Delivery, receiver: Receiver) -> None:
     if not (receiver.account and where):
         return
     body = json_of(delivery, receiver.spec.facts.form_json)
-    if Stated(delivery, body, body).text(where).lower() != receiver.account.lower():
+    items = items_of(body, receiver.spec.facts.items) if receiver.spec.facts.items else [body]
+    named = {Stated(delivery, body, item).text(where).lower() for item in items or [None]}
+    if named != {receiver.account.lower()}:
         raise WrongAccount(f"{where} names another account than the integration's")
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from adapters.wiring import WebhookHub
 from hub.deliveries import Delivery
@@ -51,7 +52,8 @@ def tell(accepted: Accepted, hub: WebhookHub) -> None:
 def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:
     """The delivery in an HTTP API request; raises Rejected for a body that is not the base64 it claims to be.
 
-    API Gateway lower-cases header names and joins repeated headers with commas. Whether the body comes as text or as
+    API Gateway's HTTP APIs lower-case header names and join repeated headers with commas; a REST API in front (payload
+    format 1.0) keeps spellings and repetitions, and hands the query over decoded. Whether the body comes as text or as
     base64 depends on its content type.
     """
     body = request.get("body") or ""
@@ -60,11 +62,20 @@ def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:
     except ValueError as error:
         raise Rejected("the body is not the base64 that the request says it is") from error
     headers: dict[str, list[str]] = {}
-    for name, value in (request.get("headers") or {}).items():
-        headers.setdefault(name.lower(), []).append(value)
-    http = request.get("requestContext", {}).get("http", {})
-    query = request.get("rawQueryString") or ""
-    return Delivery(http.get("method", ""), headers, raw, query, http.get("sourceIp", ""))
+    once = {name: [value] for name, value in (request.get("headers") or {}).items()}
+    for name, values in (request.get("multiValueHeaders") or once).items():
+        headers.setdefault(name.lower(), []).extend(values)
+    context = request.get("requestContext", {})
+    http = context.get("http") or {"method": request.get("httpMethod", ""), **context.get("identity", {})}
+    return Delivery(http.get("method", ""), headers, raw, _query(request), http.get("sourceIp", ""))
+
+
+def _query(request: dict[str, Any]) -> str:
+    raw = request.get("rawQueryString")
+    if raw is not None:
+        return str(raw)
+    once = {name: [value] for name, value in (request.get("queryStringParameters") or {}).items()}
+    return urlencode(request.get("multiValueQueryStringParameters") or once, doseq=True)
 
 
 def response(answer: Answer) -> dict[str, Any]:

@@ -31,6 +31,7 @@ CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counte
 PURE = ("functions/hub", "functions/connectors")
 WEBHOOK_PATH = ("hub.receive", "hub.events", "hub.errors", "hub.schemes", "hub.webhook_spec")
 NEEDED_BY_FEW = "cryptography"  # takes a while to load: imported by the few schemes with public keys, when they verify
+JUDGES_AS_THE_LAMBDA = ROOT / "cli" / "vectors.py"  # `hub signature check` must say what the webhook Lambda would
 # Where one connector may be named: they imitate that system, or are a command for it.
 NAMED_IN = {ROOT / "infra" / "local", ROOT / "cli" / "setup.py"}
 
@@ -122,6 +123,7 @@ def test_infra_and_cli_do_not_run_the_lambdas() -> None:
     wrong = [
         shown(path, found)
         for path in modules("infra", "cli")
+        if path != JUDGES_AS_THE_LAMBDA
         for found in imports(path)
         if found.package in LAMBDAS or found.module == "adapters.wiring"
     ]
