@@ -399,7 +399,7 @@ def test_every_signed_field_is_held_to_its_signature(example: Example) -> None:
             tried += 1
             refused(at, at.send(replace(draft, body=json.dumps(content, ensure_ascii=False).encode()), example))
 
-    assert tried
+    assert tried or proof_of(at, example)  # what bears a header instead is signed as a whole
 
 
 def alter(content: Any, path: list[str]) -> bool:
