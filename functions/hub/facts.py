@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.deliveries import Delivery
-from hub.errors import MalformedHeader
+from hub.errors import MalformedBody, MalformedHeader
 from hub.events import integer_version, parse_instant, timestamp_version
 from hub.webhook_spec import Topic, VersionKind, WebhookSpec
 
@@ -131,8 +131,13 @@ def at(content: Any, path: str) -> Any:
 
 
 def canonical(item: Any) -> bytes:
-    """One item of a delivery as JSON of its own, the same however the provider's text was spaced."""
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8", "surrogatepass")
+    """One item of a delivery as JSON of its own, the same however the provider's text was spaced; raises MalformedBody
+    for one that is nested too deep to be written, as no provider's is."""
+    try:
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    except RecursionError as error:
+        raise MalformedBody("nested too deep") from error
+    return text.encode("utf-8", "surrogatepass")
 
 
 def hashed_id(*parts: bytes) -> str:
@@ -162,7 +167,8 @@ def fact_of(
     if not key:
         kind, key = UNREADABLE, hashlib.sha256(data).hexdigest()[:32]
     event_id = _joined(ids) or hashed_id(name.encode(), data)
-    return Fact(name, event_id, kind, key, version, time, data, content_type)
+    readable = content_type if content_type.isascii() and content_type.isprintable() else ""
+    return Fact(name, event_id, kind, key, version, time, data, readable)
 
 
 def whole(delivery: Delivery, topic: str = "") -> Fact:

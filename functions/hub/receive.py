@@ -18,7 +18,7 @@ from hub.errors import (
     WrongAccount,
 )
 from hub.events import MAX_MESSAGE_BYTES, Event, to_json
-from hub.facts import Fact, Stated, facts_of, hashed_id, items_of, json_of
+from hub.facts import PRINTABLE, Fact, Stated, facts_of, hashed_id, items_of, json_of
 from hub.handshakes import AFTER, BEFORE, Answer
 from hub.schemes import one_time_token, scheme
 from hub.webhook_spec import Topic, WebhookSpec
@@ -138,7 +138,7 @@ def name_the_facts(delivery: Delivery, receiver: Receiver, now: datetime) -> tup
     """The events that a verified delivery states. Facts of one delivery that are equal are one event."""
     read = receiver.read_facts
     facts = read(delivery) if read else facts_of(delivery, receiver.spec, receiver.topics)
-    trace = delivery.optional_header("traceparent") or None
+    trace = delivery.optional_header("traceparent")
     events: dict[tuple[str, str], Event] = {}
     for fact in facts:
         event = Event(
@@ -151,7 +151,7 @@ def name_the_facts(delivery: Delivery, receiver: Receiver, now: datetime) -> tup
             entity_version=fact.version,
             content_type=fact.content_type,
             data=fact.data,
-            traceparent=trace,
+            traceparent=trace if PRINTABLE.fullmatch(trace) else None,
         )
         same_id = events.get((event.subject, event.id))
         if same_id and same_id.data != event.data:  # an id that the provider gave twice in one delivery
