@@ -160,7 +160,7 @@ class Documents:
     def _create(self, wanted: Wanted, revision: int = 0, copied: Mapping[str, Any] | None = None) -> Written:
         marked = f"{wanted.external_id}~{revision}" if wanted.submittable else wanted.external_id
         marks = {ID_FIELD: marked, VERSION_FIELD: wanted.version}
-        created = self._erp.insert(wanted.doctype, {**wanted.fields, **(copied or {}), **wanted.tables, **marks})
+        created = self._insert(wanted.doctype, {**wanted.fields, **(copied or {}), **wanted.tables, **marks}, marked)
         if created.get(ID_FIELD) != marked:  # ERPNext drops unknown fields in silence
             self._erp.delete(wanted.doctype, created["name"])
             raise _not_set_up(wanted.doctype)
@@ -169,6 +169,18 @@ class Documents:
         else:
             self._finish_own(wanted, created)
         return Written(Effect.APPLIED, wanted.doctype, created["name"])
+
+    def _insert(self, doctype: str, document: Mapping[str, Any], marked: str) -> Document:
+        """Create a document; raises AlreadyThere where its external id exists, whatever ERPNext says of it: another of
+        its rules (an order number used twice) may speak before the unique field does."""
+        try:
+            return self._erp.insert(doctype, document)
+        except AlreadyThere:
+            raise
+        except Declined as error:
+            if doctype in self._set_up and self.find_name(doctype, marked):
+                raise AlreadyThere(error.exc_type, str(error)) from error
+            raise
 
     def _amend(self, wanted: Wanted, cancelled: Document) -> Written:
         """A new draft in place of a cancelled document: what desk users wrote is copied, what the source says, newer."""

@@ -258,6 +258,19 @@ def test_ten_at_once_make_one_order(site: ErpNextStandIn) -> None:
     assert len(site.documents("Customer")) == 1
 
 
+def test_an_order_that_another_wrote_in_between_is_found_though_its_number_is_what_erpnext_refuses(
+    site: ErpNextStandIn,
+) -> None:
+    """Found by ten at once: ERPNext checks the customer's order number before the unique field."""
+    erp = destination_to(http_to(site))
+    put(erp, order(id="1", number="#1"))  # so that the next one is created at once, without looking
+
+    first, second = put(destination_to(http_to(site)), order()), put(erp, order())
+
+    assert (second.effect, second.name) == (Effect.UNCHANGED, first.name)
+    assert [status for method, _, status in site.requests if method == "POST"].count(417) == 1
+
+
 def test_two_orders_of_one_new_customer_at_once_make_one_customer(site: ErpNextStandIn) -> None:
     def one(number: int) -> Written:
         return put_as(destination_to(http_to(site)), order(id=str(number), number=f"#{number}"))
