@@ -140,7 +140,8 @@ class Environment:
             told.detail = f"local ones for {', '.join(stored)}" if stored else "as they were"
         if self.stand_in:
             with step(self.say, "custom fields in ERPNext") as told:
-                told.detail = ", ".join(set_up(self.stand_in.url)) or "as they were"
+                made = set_up(self.stand_in.url)
+                told.detail = f"{len(made)} made" if made else "as they were"
         with step(self.say, "functions warm") as told:
             told.detail = f"{warm_up(self.aws, self.config.stage)} processes"
 

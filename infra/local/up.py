@@ -85,7 +85,8 @@ def guide(environment: Environment) -> str:
     else:
         lines += ["", "ERPNext", *(f"  {each.url}" for each in config.integrations.values() if each.url)]
     own = environment.folder / f"{config.stage}.yaml"
-    option = "" if environment.folder == CONFIG else f" --config {own.relative_to(ROOT)}"
+    shown = own.relative_to(ROOT) if own.is_relative_to(ROOT) else own
+    option = "" if environment.folder == CONFIG else f" --config {shown}"
     lines += ["", "Try, in another terminal", "  make demo", *_tries(senders, option)]
     lines += ["", "Ctrl-C stops it; everything is kept. What happens now:"]
     return "\n".join(lines)
