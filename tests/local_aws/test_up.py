@@ -1,6 +1,7 @@
 """`make run` and `make demo` as a person uses them: started, tried, killed, started again, stopped, with the state kept."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.configuration import CONFIG, load_stage
 from infra.local.ministack import free_port
 from infra.local.running import ROOT
+from infra.local.up import up as start_up
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +104,44 @@ def test_what_is_stopped_is_found_again(environment: Hub, number: signal.Signals
     assert "SAL-ORD-" in shown.stdout
     assert _webhook_url(said) == _webhook_url(again)
     assert "nothing has changed" in "".join(again)
+
+
+def test_a_broken_configuration_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "local.yaml").write_text((CONFIG / "local.yaml").read_text().replace("company:", "compny:"))
+    monkeypatch.setattr("infra.local.up.load_stage", lambda stage: load_stage(stage, tmp_path))
+    monkeypatch.setattr("infra.local.environment.Environment.start", lambda _: pytest.fail("it was started"))
+
+    status = start_up(None, None)
+
+    assert status == 1
+    assert "flows.shop-eu-to-erp.settings.compny: is not a setting; did you mean company?" in capsys.readouterr().out
+
+
+def test_a_terminal_that_is_closed_stops_it_cleanly(environment: Hub) -> None:
+    terminal, ours = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.local", "up"],
+        cwd=ROOT,
+        env=environment,
+        stdin=ours,
+        stdout=ours,
+        stderr=ours,
+        start_new_session=True,
+    )
+    os.close(ours)
+    said = b""
+    while b"Ctrl-C stops it" not in said:
+        said += os.read(terminal, 10_000)
+    state = Path(environment["HUB_LOCAL_STATE"])
+    noted = (state / "running.json").exists()
+    os.close(terminal)  # whoever writes to it from now on fails
+    process.send_signal(signal.SIGHUP)  # what the system sends to the leader of the session
+
+    assert process.wait(30) == 0
+    assert noted
+    assert not (state / "running.json").exists()
 
 
 def test_a_child_that_falls_is_told(environment: Hub) -> None:
