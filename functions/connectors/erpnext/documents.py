@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, Document, ErpNext
+from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, Document, ErpNext, Missing
 from hub.connector import Effect, Written
 from hub.errors import Category, Permanent, Refused, Severity, Temporary, Unavailable
 
@@ -104,7 +104,9 @@ class Documents:
                 if blindly:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
-            except (AlreadyThere, ChangedMeanwhile) as error:
+            except (AlreadyThere, ChangedMeanwhile, Missing) as error:
+                # Missing: deleted by somebody, or ERPNext's race for the first Bin of an item, which submitting and
+                # cancelling meet as well as creating
                 clash, fresh, known_name, try_create = error, True, "", False  # look again
             except Declined as error:
                 if blindly:
@@ -117,7 +119,7 @@ class Documents:
                     fresh = True  # a remembered customer or item may have been renamed
         if isinstance(clash, AlreadyThere):
             raise clash  # not our own document: another one holds the name or a unique value
-        raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed by others while it is written")
+        raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed while it is written: {clash}")
 
     def find_name(self, doctype: str, external: str) -> str:
         """The name of the document with this external id, or "" where there is none."""

@@ -371,6 +371,18 @@ def test_a_warm_function_whose_creation_got_no_answer_finds_its_order(
     assert [(doc["po_no"], doc["docstatus"]) for doc in live(site)] == [("#900", SUBMITTED), ("#1042", SUBMITTED)]
 
 
+def test_the_race_for_a_bin_while_submitting_or_cancelling_sets_nothing_aside(
+    site: ErpNextStandIn, erp: ErpNextDestination
+) -> None:
+    """An order was dead once because ERPNext answered its cancellation with the DoesNotExistError of a Bin."""
+    site.misbehave(Fault("bin_race", method="PUT", doctype="Sales Order"))
+    put(erp, order())
+    site.misbehave(Fault("bin_race", path="frappe.client.cancel"))
+    put(erp, GONE, "v2")
+
+    assert [(docstatus, total) for _, docstatus, total in orders(site)] == [(CANCELLED, Decimal("65.59"))]
+
+
 def test_a_desk_user_who_saves_in_between_is_not_overwritten(site: ErpNextStandIn) -> None:
     erp = destination_to(http_to(site), submit=False)
     name = put(erp, order()).name
