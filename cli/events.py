@@ -70,7 +70,7 @@ def _print(ended: list[Ended]) -> None:
     for entity, flow in dict.fromkeys((each.entity, each.flow) for each in ended):
         rows = [each for each in ended if (each.entity, each.flow) == (entity, flow)]
         console.print(Text(f"{entity} in flow {flow}", style="bold"))
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for heading in ("#", "recorded (UTC)", "topic", "outcome", "document", "tries"):
             table.add_column(heading, no_wrap=True)
         for number, each in enumerate(rows, start=1):

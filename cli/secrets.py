@@ -38,7 +38,7 @@ def set_secrets(
     if not manifest.secrets:
         raise Failed(f"The connector {manifest.name!r} needs no secrets.")
     stored = read(opened, integration)  # first, so that nobody types a secret for a stage that is not there
-    given = _asked(manifest.secrets, stored) if sys.stdin.isatty() else _from_stdin(sys.stdin.read())
+    given = _asked(manifest.secrets, stored) if at_terminal() else _from_stdin(sys.stdin.read())
     _check_names(given, manifest.secrets, integration)
     signing = manifest.webhook.secret if manifest.webhook else ""
     new = changed(stored, {name: value for name, value in given.items() if value}, signing, forget_previous)
@@ -99,6 +99,11 @@ def read(stage: Stage, integration: str) -> dict[str, str]:
     if not isinstance(values, dict):
         raise Failed(f"The secret {secret_id} is not a JSON object; write it anew in the AWS console: {{}}.")
     return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def at_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def _asked(purposes: dict[str, str], stored: dict[str, str]) -> dict[str, str]:

@@ -44,7 +44,8 @@ def setup_erp(
     stored = read(opened, integration)
     missing = [name for name in opened.manifest(integration).secrets if not stored.get(name)]
     if missing:
-        raise Failed(f"{integration} lacks {' and '.join(missing)}: store them with `hub secrets set {integration}`.")
+        them = "it" if len(missing) == 1 else "them"
+        raise Failed(f"{integration} lacks {' and '.join(missing)}: store {them} with `hub secrets set {integration}`.")
     http = client(opened, integration, site.url, connector_module(site.connector))
     try:
         made = setup(http)

@@ -25,7 +25,7 @@ from hub.manifest import ManifestError
 from hub.webhook_spec import read_webhook
 from infra.configuration import load_stage
 from infra.local.demo_story import Delivery, Story, story
-from infra.local.environment import CannotStart
+from infra.local.environment import CannotStart, tell
 from infra.local.erp_view import counts, customer_view, differences, documents, exact, order_view
 from infra.local.running import LOCAL_REGION, Running, local_api_url, local_credentials, noted
 from infra.local.shopify import Answer, Shop
@@ -79,7 +79,7 @@ def hub_up(aws_port: int | None, erp_port: int | None) -> Iterator[tuple[Running
         yield started, environment.config
     finally:
         with deaf_to_signals():
-            print("Stopping the hub.")
+            tell("Stopping the hub.")
             environment.stop()
 
 

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -53,7 +53,7 @@ class Environment:
     config: Config
     folder: Path
     aws_port: int = DEFAULT_AWS_PORT
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = field(default_factory=lambda: tell)
     api_id: str = ""
     aws: MiniStack = field(init=False)
     stand_in: StandIn | None = field(init=False, default=None)
@@ -140,7 +140,8 @@ class Environment:
             told.detail = f"local ones for {', '.join(stored)}" if stored else "as they were"
         if self.stand_in:
             with step(self.say, "custom fields in ERPNext") as told:
-                told.detail = ", ".join(set_up(self.stand_in.url)) or "as they were"
+                made = set_up(self.stand_in.url)
+                told.detail = f"{len(made)} made" if made else "as they were"
         with step(self.say, "functions warm") as told:
             told.detail = f"{warm_up(self.aws, self.config.stage)} processes"
 
@@ -173,6 +174,12 @@ class Environment:
                 )
 
 
+def tell(text: str) -> None:
+    """Print a line; a terminal that was closed meanwhile hears nothing, and nothing fails for it."""
+    with suppress(OSError):
+        print(text, flush=True)
+
+
 @dataclass
 class Told:
     """What a step adds to its line when it is done."""
@@ -184,7 +191,7 @@ class Told:
 def step(say: Callable[[str], None], what: str) -> Iterator[Told]:
     """One line when the step is done, with its duration; on a terminal also while it lasts."""
     began = time.monotonic()
-    live = sys.stdout.isatty() and say is print
+    live = say is tell and sys.stdout.isatty()
     if live:
         print(f"  … {what}", end="", flush=True)
     told = Told()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".local"
+STATE = Path(os.environ.get("HUB_LOCAL_STATE") or ROOT / ".local")
 NOTE = STATE / "running.json"
 LOCK = STATE / "running.lock"
 DEFAULT_AWS_PORT = 4566

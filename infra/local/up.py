@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hub.config import Config
 from hub.manifest import ManifestError
 from infra.configuration import CONFIG, load_stage
-from infra.local.environment import CannotStart, Environment, with_erp_port
+from infra.local.environment import CannotStart, Environment, tell, with_erp_port
 from infra.local.running import DEFAULT_AWS_PORT, ROOT, STATE
 from infra.local.tail import Tail
 from infra.mistakes import ConfigurationError
@@ -22,21 +22,28 @@ def up(aws_port: int | None, erp_port: int | None) -> int:
     with stopped_by_signals():
         try:
             environment = opened(aws_port, erp_port)
-            print("Starting the hub on this machine.")
+        except (ConfigurationError, ManifestError) as error:
+            tell(str(error))
+            return 1
+        is_up = False
+        try:
+            tell("Starting the hub on this machine.")
             began = time.monotonic()
             environment.start()
-        except KeyboardInterrupt:
-            print("\nStopped before it was up.")
-            return 0
-        except (CannotStart, ConfigurationError, ManifestError) as error:
-            print(error)
-            return 1
-        print(f"Up after {time.monotonic() - began:.1f} s.\n")
-        try:
-            print(guide(environment))
+            is_up = True
+            tell(f"Up after {time.monotonic() - began:.1f} s.\n")
+            tell(guide(environment))
             return _stay(environment)
+        except KeyboardInterrupt:
+            if not is_up:
+                tell("\nStopped before it was up.")
+            return 0
+        except CannotStart as error:
+            tell(str(error))
+            return 1
         finally:
-            _stop(environment)
+            if is_up:
+                _stop(environment)
 
 
 def opened(aws_port: int | None, erp_port: int | None) -> Environment:
@@ -49,25 +56,22 @@ def opened(aws_port: int | None, erp_port: int | None) -> Environment:
 
 
 def _stay(environment: Environment) -> int:
+    """Tell what happens, until something falls; then 1."""
     tail = Tail(environment.client("logs"), environment.config)
-    try:
-        while True:
-            if fallen := environment.fallen():
-                print(fallen)
-                return 1
-            for line in tail.news():
-                print(line)
-            time.sleep(LOOK_EVERY_SECONDS)
-    except KeyboardInterrupt:
-        return 0
+    while not (fallen := environment.fallen()):
+        for line in tail.news():
+            tell(line)
+        time.sleep(LOOK_EVERY_SECONDS)
+    tell(fallen)
+    return 1
 
 
 def _stop(environment: Environment) -> None:
     with deaf_to_signals():  # a second Ctrl-C must not leave half of it running
-        print("\nStopping.", flush=True)
+        tell("\nStopping.")
         began = time.monotonic()
         if environment.stop():
-            print(f"Stopped after {time.monotonic() - began:.1f} s; the next `make run` finds everything as it is now.")
+            tell(f"Stopped after {time.monotonic() - began:.1f} s; the next `make run` finds everything as it is now.")
 
 
 def guide(environment: Environment) -> str:
@@ -85,7 +89,8 @@ def guide(environment: Environment) -> str:
     else:
         lines += ["", "ERPNext", *(f"  {each.url}" for each in config.integrations.values() if each.url)]
     own = environment.folder / f"{config.stage}.yaml"
-    option = "" if environment.folder == CONFIG else f" --config {own.relative_to(ROOT)}"
+    shown = own.relative_to(ROOT) if own.is_relative_to(ROOT) else own
+    option = "" if environment.folder == CONFIG else f" --config {shown}"
     lines += ["", "Try, in another terminal", "  make demo", *_tries(senders, option)]
     lines += ["", "Ctrl-C stops it; everything is kept. What happens now:"]
     return "\n".join(lines)

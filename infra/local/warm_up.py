@@ -1,6 +1,7 @@
 """Starts the functions' processes on the local AWS before the first delivery, and finds one that cannot start."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,9 @@ UNSIGNED_REQUEST = {
     "body": "{}",
     "isBase64Encoded": False,
 }
+# A deployment ends the processes with the former code, and an event that waited since the last stop may just be in one.
+REPLACED = "Worker process exited immediately"
+TRIES = 4
 EMPTY_BATCH: dict[str, Any] = {"Records": []}
 
 
@@ -39,10 +43,15 @@ def warm_up(aws: MiniStack, stage: str, webhook_workers: int = 2) -> int:
                 calls.append((name, EMPTY_BATCH))
 
     def call(name: str, event: dict[str, Any]) -> None:
-        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
-        told = answer["Payload"].read().decode(errors="replace")
-        if "FunctionError" in answer:
-            raise FunctionBroken(f"function {name} is broken: {told[:600]}")
+        for attempt in range(TRIES):
+            answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
+            told = answer["Payload"].read().decode(errors="replace")
+            if "FunctionError" not in answer:
+                return
+            if REPLACED not in told:
+                break
+            time.sleep(0.5 * attempt)
+        raise FunctionBroken(f"function {name} is broken: {told[:600]}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, *zip(*calls, strict=True)) if calls else [])

@@ -605,6 +605,7 @@ GARBAGE = {
     "a lone surrogate": b'{"id": "\\ud800", "type": "\\ud800", "event": "\\ud800"}',
     "nested too deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "NaN": b'{"id": 1, "total_price": NaN}',
+    "a number beyond Decimal": b'{"id": 1, "total_price": 1e99999999999999999999}',
     "an empty object": b"{}",
     "an id that is none": b'{"id": true}',
     "an id of 5,000 digits": b'{"id": ' + b"9" * 5_000 + b"}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, Document, ErpNext
+from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, Document, ErpNext, Missing
 from hub.connector import Effect, Written
 from hub.errors import Category, Permanent, Refused, Severity, Temporary, Unavailable
 
@@ -104,7 +104,9 @@ class Documents:
                 if blindly:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
-            except (AlreadyThere, ChangedMeanwhile) as error:
+            except (AlreadyThere, ChangedMeanwhile, Missing) as error:
+                # Missing: deleted by somebody, or ERPNext's race for the first Bin of an item, which submitting and
+                # cancelling meet as well as creating
                 clash, fresh, known_name, try_create = error, True, "", False  # look again
             except Declined as error:
                 if blindly:
@@ -117,7 +119,7 @@ class Documents:
                     fresh = True  # a remembered customer or item may have been renamed
         if isinstance(clash, AlreadyThere):
             raise clash  # not our own document: another one holds the name or a unique value
-        raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed by others while it is written")
+        raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed while it is written: {clash}")
 
     def find_name(self, doctype: str, external: str) -> str:
         """The name of the document with this external id, or "" where there is none."""
@@ -160,7 +162,7 @@ class Documents:
     def _create(self, wanted: Wanted, revision: int = 0, copied: Mapping[str, Any] | None = None) -> Written:
         marked = f"{wanted.external_id}~{revision}" if wanted.submittable else wanted.external_id
         marks = {ID_FIELD: marked, VERSION_FIELD: wanted.version}
-        created = self._erp.insert(wanted.doctype, {**wanted.fields, **(copied or {}), **wanted.tables, **marks})
+        created = self._insert(wanted.doctype, {**wanted.fields, **(copied or {}), **wanted.tables, **marks}, marked)
         if created.get(ID_FIELD) != marked:  # ERPNext drops unknown fields in silence
             self._erp.delete(wanted.doctype, created["name"])
             raise _not_set_up(wanted.doctype)
@@ -169,6 +171,18 @@ class Documents:
         else:
             self._finish_own(wanted, created)
         return Written(Effect.APPLIED, wanted.doctype, created["name"])
+
+    def _insert(self, doctype: str, document: Mapping[str, Any], marked: str) -> Document:
+        """Create a document; raises AlreadyThere where its external id exists, whatever ERPNext says of it: another of
+        its rules (an order number used twice) may speak before the unique field does."""
+        try:
+            return self._erp.insert(doctype, document)
+        except AlreadyThere:
+            raise
+        except Declined as error:
+            if doctype in self._set_up and self.find_name(doctype, marked):
+                raise AlreadyThere(error.exc_type, str(error)) from error
+            raise
 
     def _amend(self, wanted: Wanted, cancelled: Document) -> Written:
         """A new draft in place of a cancelled document: what desk users wrote is copied, what the source says, newer."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -75,7 +75,7 @@ def _content(body: bytes) -> dict[str, Any]:
         raise Unreadable("the body is empty")
     try:
         content = json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, InvalidOperation) as error:  # the last: 1e99999999999999999999
         raise Unreadable(f"the body is not JSON: {type(error).__name__}") from error
     if not isinstance(content, dict):
         raise Unreadable("the body is JSON, but not an object")

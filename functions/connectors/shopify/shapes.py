@@ -13,10 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from hub.events import parse_instant
 
-DECIMAL_TEXT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+DECIMAL_TEXT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 DIGITS = re.compile(r"[0-9]{1,20}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 TOO_MUCH = Decimal(10) ** 15
+FINEST_RATE = Decimal("0.000001")  # a ten-thousandth of a percent
 FINEST = -9  # decimal places; with TOO_MUCH it keeps every sum of an order exact in Decimal's 28 digits
 
 
@@ -42,6 +43,17 @@ def _amount(value: Any) -> Decimal:
     if value >= TOO_MUCH or (isinstance(exponent, int) and exponent < FINEST):
         raise ValueError("must be below 10^15 and have no more than 9 decimal places")
     return value
+
+
+def _rate(value: Any) -> Decimal:
+    """A share such as 0.0625. Shopify computes some, so that they end like floats do: 0.07250000000000001."""
+    if isinstance(value, str) and DECIMAL_TEXT.fullmatch(value.strip()):
+        value = Decimal(value.strip())
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not 0 <= value < 100:
+        raise ValueError("must be a share such as 0.19")
+    return value.quantize(FINEST_RATE)
 
 
 def _instant(value: Any) -> datetime:
@@ -83,7 +95,7 @@ Currency = Annotated[str, BeforeValidator(_currency)]
 Text = Annotated[str, BeforeValidator(_text)]  # null is ""
 PresentText = Annotated[str, BeforeValidator(_present)]
 Quantity = Annotated[StrictInt, Field(gt=0, lt=10**9)]
-Rate = Annotated[Decimal, BeforeValidator(_amount)]
+Rate = Annotated[Decimal, BeforeValidator(_rate)]
 
 
 class _Shape(BaseModel):

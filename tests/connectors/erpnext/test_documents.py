@@ -258,6 +258,19 @@ def test_ten_at_once_make_one_order(site: ErpNextStandIn) -> None:
     assert len(site.documents("Customer")) == 1
 
 
+def test_an_order_that_another_wrote_in_between_is_found_though_its_number_is_what_erpnext_refuses(
+    site: ErpNextStandIn,
+) -> None:
+    """Found by ten at once: ERPNext checks the customer's order number before the unique field."""
+    erp = destination_to(http_to(site))
+    put(erp, order(id="1", number="#1"))  # so that the next one is created at once, without looking
+
+    first, second = put(destination_to(http_to(site)), order()), put(erp, order())
+
+    assert (second.effect, second.name) == (Effect.UNCHANGED, first.name)
+    assert [status for method, _, status in site.requests if method == "POST"].count(417) == 1
+
+
 def test_two_orders_of_one_new_customer_at_once_make_one_customer(site: ErpNextStandIn) -> None:
     def one(number: int) -> Written:
         return put_as(destination_to(http_to(site)), order(id=str(number), number=f"#{number}"))
@@ -356,6 +369,18 @@ def test_a_warm_function_whose_creation_got_no_answer_finds_its_order(
     put(erp, order())
 
     assert [(doc["po_no"], doc["docstatus"]) for doc in live(site)] == [("#900", SUBMITTED), ("#1042", SUBMITTED)]
+
+
+def test_the_race_for_a_bin_while_submitting_or_cancelling_sets_nothing_aside(
+    site: ErpNextStandIn, erp: ErpNextDestination
+) -> None:
+    """An order was dead once because ERPNext answered its cancellation with the DoesNotExistError of a Bin."""
+    site.misbehave(Fault("bin_race", method="PUT", doctype="Sales Order"))
+    put(erp, order())
+    site.misbehave(Fault("bin_race", path="frappe.client.cancel"))
+    put(erp, GONE, "v2")
+
+    assert [(docstatus, total) for _, docstatus, total in orders(site)] == [(CANCELLED, Decimal("65.59"))]
 
 
 def test_a_desk_user_who_saves_in_between_is_not_overwritten(site: ErpNextStandIn) -> None:

@@ -100,7 +100,11 @@ def without(payload: dict[str, Any], name: str) -> dict[str, Any]:
         ("shipping_lines.0.price", None, "shipping_lines.0.price: must be an amount"),
         ("shipping_lines.0.discount_allocations", [{"amount": "8.01"}], "shipping_lines.0: the discount exceeds"),
         ("shipping_lines.0.is_removed", True, "shipping_lines.0.is_removed: shipping was taken off"),
-        ("tax_lines.0.rate", "much", "tax_lines.0.rate: must be an amount"),
+        ("tax_lines.0.rate", "much", "tax_lines.0.rate: must be a share such as 0.19"),
+        ("tax_lines.0.rate", -0.19, "tax_lines.0.rate: must be a share such as 0.19"),
+        ("tax_lines.0.rate", True, "tax_lines.0.rate: must be a share such as 0.19"),
+        ("tax_lines.0.rate", 1e300, "tax_lines.0.rate: must be a share such as 0.19"),
+        ("total_price", "119.4900000001", "total_price: must be below 10^15 and have no more than 9 decimal places"),
         ("customer", "Ada", "customer: Input should be a valid dictionary"),
         ("customer.id", None, "customer.id: must be a whole number"),
         ("admin_graphql_api_id", "gid://shopify/DraftOrder/1", "admin_graphql_api_id: does not name a Shopify Order"),
@@ -141,6 +145,7 @@ def test_of_many_problems_three_are_told() -> None:
         (b"{", "the body is not JSON: JSONDecodeError"),
         (b"\xff", "the body is not JSON: UnicodeDecodeError"),
         (b'{"id": Infinity}', "the body is not JSON: ValueError"),
+        (b'{"id": 1e99999999999999999999}', "the body is not JSON: InvalidOperation"),
         (b"[]", "the body is JSON, but not an object"),
         (b'"order"', "the body is JSON, but not an object"),
     ],
@@ -246,6 +251,24 @@ def test_taxes_of_one_title_and_two_rates_stay_apart() -> None:
         ("VAT 5%", Decimal("3.00")),
         ("Tax", Decimal("0.08")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "title"),
+    [
+        (0.1, "Tax 10%"),
+        (1, "Tax 100%"),
+        (0, "Tax 0%"),
+        ("0.08875", "Tax 8.875%"),
+        (0.07250000000000001, "Tax 7.25%"),
+        (0.08999323562570463, "Tax 8.9993%"),
+        (None, "Tax"),
+    ],
+)
+def test_a_rate_is_shown_in_percent_and_never_refused_for_its_digits(rate: Any, title: str) -> None:
+    order = read_order(ORDER | {"tax_lines": [{"title": "Tax", "price": "8.08", "rate": rate}]})
+
+    assert [tax.title for tax in order.taxes] == [title]
 
 
 @pytest.mark.parametrize(
