@@ -148,7 +148,7 @@ class Webhook(Construct):
                 iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[flow.queue.queue_arn for flow in flows]),
                 may_read_secret(self, stage, integration),
                 shared.bodies.may("s3:PutObject"),
-                *_may_keep_tokens(integration, configured, shared),
+                *_may_keep_tokens(integration, configured, spec, shared),
             ],
             timeout_seconds=timeout_seconds,
             # a third of a vCPU, so that a cold start's TLS handshakes and the deflating of a 6 MB body take well under
@@ -200,10 +200,12 @@ def longest_url(integration: str) -> str:
     return f"https://a123456789.execute-api.ap-southeast-1.amazonaws.com{names.webhook_path(integration)}"
 
 
-def _may_keep_tokens(integration: str, configured: Integration, shared: Destinations) -> list[iam.PolicyStatement]:
-    """The right to remember the integration's one-time tokens, where it asks for some: in the ledger's table, under
-    keys of its own."""
-    if not configured.token_header:
+def _may_keep_tokens(
+    integration: str, configured: Integration, spec: WebhookSpec, shared: Destinations
+) -> list[iam.PolicyStatement]:
+    """The right to remember the integration's one-time tokens, where it asks for some or its provider signs them: in
+    the ledger's table, under keys of its own."""
+    if not (configured.token_header or spec.signature.one_time_token):
         return []
     own_keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [token_key(integration, "*")]}}
     actions = ["dynamodb:GetItem", "dynamodb:PutItem"]

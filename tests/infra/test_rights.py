@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.config import Config
+from hub.config import Config, Integration
 from tests.infra.conftest import Synthesize
 from tests.infra.templates import Templates
 
@@ -34,6 +34,16 @@ def test_a_webhook_function_that_asks_for_tokens_touches_its_own_in_the_ledger_a
         'if {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["shop-eu/token/*"]}}',
     ]
     assert "<hub-production-ledger Arn>" not in templates.rights("hub-production-webhook-shop-us")
+
+
+def test_a_webhook_function_whose_provider_signs_tokens_may_keep_them_too(
+    synthesize: Synthesize, example: Config
+) -> None:
+    mail = Integration(connector="mailgun")
+    templates = synthesize(example.model_copy(update={"integrations": {**example.integrations, "shop-eu": mail}}))
+
+    rights = templates.rights("hub-production-webhook-shop-eu")
+    assert "dynamodb:PutItem" in rights["<hub-production-ledger Arn>"]
 
 
 def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None:
