@@ -81,8 +81,8 @@ def slack_challenge(delivery: Delivery, _expected: Expected) -> Answer | None:
     if at(body, "type") != "url_verification":
         return None
     challenge = at(body, "challenge")
-    if not isinstance(challenge, str):
-        raise MalformedBody("url_verification without a challenge")
+    if not isinstance(challenge, str) or not challenge.isascii():
+        raise MalformedBody("url_verification without a challenge of Slack's")
     return Answer(200, challenge[:MAX_CHALLENGE_CHARS])
 
 
