@@ -4,6 +4,7 @@ import typer
 
 from cli import configuration, events, secrets, setup, signature
 from cli.failure import ToldGroup
+from cli.rotation import rotate, status
 from cli.send import send
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app.add_typer(events.app, name="events")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")
+secrets.app.command("rotate")(rotate)
+secrets.app.command("status")(status)
 app.command("send")(send)
 
 

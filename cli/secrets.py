@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -11,11 +13,16 @@ from rich.table import Table
 
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from hub.events import parse_instant
 
-PREVIOUS = "_previous"  # "<name>_previous" counts beside "<name>" while a rotation lasts
+PREVIOUS = "_previous"  # "<name>_previous" counts beside "<name>"
+UNTIL = "_previous_until"  # until this time
+DEFAULT_OVERLAP = timedelta(hours=24)
 IN_USE_AFTER_MINUTES = 5  # adapters.secrets keeps a secret that long
 
-app = typer.Typer(help="Store the secrets of an integration; tell which are set.", no_args_is_help=True)
+UNKNOWN = "not known to the connector"
+
+app = typer.Typer(help="Store and rotate the secrets of an integration; tell which are set.", no_args_is_help=True)
 IntegrationName = Annotated[str, typer.Argument(help="The integration, as the configuration names it: shop-eu.")]
 
 
@@ -30,8 +37,8 @@ def set_secrets(
 ) -> None:
     """Store secrets: asks for each one without showing it, or reads a JSON object {name: value} from stdin.
 
-    What is left empty keeps its value. A replaced signing secret stays valid beside the new one, since the provider
-    changes over in its own time, until --forget-previous ends it.
+    What is left empty keeps its value. A replaced signing secret stays valid beside the new one for 24 hours, since the
+    provider changes over in its own time, or until --forget-previous ends it. `hub secrets rotate` can make that longer.
     """
     opened = open_stage(stage, config)
     manifest = opened.manifest(integration)
@@ -40,13 +47,12 @@ def set_secrets(
     stored = read(opened, integration)  # first, so that nobody types a secret for a stage that is not there
     given = _asked(manifest.secrets, stored) if at_terminal() else _from_stdin(sys.stdin.read())
     _check_names(given, manifest.secrets, integration)
-    signing = manifest.webhook.secret if manifest.webhook else ""
-    new = changed(stored, {name: value for name, value in given.items() if value}, signing, forget_previous)
+    signing = manifest.webhook.signature.secret if manifest.webhook else ""
+    until = datetime.now(UTC) + DEFAULT_OVERLAP
+    new = changed(stored, {name: value for name, value in given.items() if value}, signing, until, forget_previous)
     if new == stored:
         raise Failed("Nothing new was given; nothing was changed.")
-    opened.secrets().put_secret_value(
-        SecretId=opened.secret_id(integration), SecretString=json.dumps(new, sort_keys=True)
-    )
+    store(opened, integration, new)
     names = ", ".join(sorted(name for name in {*new, *stored} if new.get(name) != stored.get(name)))
     Console().print(
         f"Changed in {opened.secret_id(integration)}: {names}. In use everywhere within {IN_USE_AFTER_MINUTES} minutes.",
@@ -55,15 +61,38 @@ def set_secrets(
     )
 
 
-def changed(stored: dict[str, str], given: dict[str, str], signing: str, forget_previous: bool) -> dict[str, str]:
-    """The secrets after a change; `signing` names the one whose replaced value stays valid as its previous."""
-    new = stored | given
-    if forget_previous:
-        return {name: value for name, value in new.items() if not name.endswith(PREVIOUS) or name in given}
+def changed(
+    stored: Mapping[str, str], given: Mapping[str, str], signing: str, until: datetime, forget_previous: bool
+) -> dict[str, str]:
+    """The secrets after a change; `signing` names the one whose replaced value stays valid, until `until`."""
+    kept = {name: value for name, value in stored.items() if not name.endswith((PREVIOUS, UNTIL))}
+    new = {**(kept if forget_previous else stored), **given}
     replaced = stored.get(signing)
-    if replaced and new[signing] != replaced and signing + PREVIOUS not in given:
+    if replaced and new[signing] != replaced and signing + PREVIOUS not in given and not forget_previous:
         new[signing + PREVIOUS] = replaced
-    return new
+    ends = until.isoformat(timespec="seconds")
+    begun = [name for name in new if name.endswith(PREVIOUS) and new[name] != stored.get(name)]
+    return new | {name.removesuffix(PREVIOUS) + UNTIL: ends for name in begun}
+
+
+def end_of_previous(stored: Mapping[str, str], name: str) -> datetime | None:
+    """Until when the value before a rotation counts; None where that is not said, and it counts no longer."""
+    try:
+        return parse_instant(stored.get(name + UNTIL, ""))
+    except ValueError:
+        return None
+
+
+def when(moment: datetime) -> str:
+    """A moment for a person."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def store(stage: Stage, integration: str, values: Mapping[str, str]) -> None:
+    """Keep the secrets of an integration, all of them together."""
+    stage.secrets().put_secret_value(
+        SecretId=stage.secret_id(integration), SecretString=json.dumps(values, sort_keys=True)
+    )
 
 
 @app.command("show")
@@ -75,10 +104,15 @@ def show_secrets(integration: IntegrationName, stage: StageOption = None, config
     table = Table("secret", "set", "what it is for", title=opened.secret_id(integration))
     for name, purpose in purposes.items():
         table.add_row(name, "yes" if stored.get(name) else "[red]no[/red]", purpose)
-    for name in sorted(set(stored) - set(purposes)):
-        known = name.removesuffix(PREVIOUS) in purposes and name.endswith(PREVIOUS)
-        table.add_row(name, "yes", "accepted too, until the rotation ends" if known else "not known to the connector")
+    now = datetime.now(UTC)
+    for name in sorted(set(stored) - set(purposes) - {purpose + UNTIL for purpose in purposes}):
+        table.add_row(name, "yes", _about_previous(stored, name, now) if name.endswith(PREVIOUS) else UNKNOWN)
     Console().print(table)
+
+
+def _about_previous(stored: Mapping[str, str], name: str, now: datetime) -> str:
+    end = end_of_previous(stored, name.removesuffix(PREVIOUS))
+    return f"accepted too, until {when(end)}" if end and end > now else "accepted no longer"
 
 
 def read(stage: Stage, integration: str) -> dict[str, str]:

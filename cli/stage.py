@@ -19,7 +19,9 @@ from infra.local.running import LOCAL_REGION, local_aws_url, local_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 LOCAL = "local"
@@ -67,6 +69,14 @@ class Stage:
     def dynamodb(self) -> "DynamoDBClient":
         """DynamoDB of the stage."""
         return cast("DynamoDBClient", self._client("dynamodb"))
+
+    def cloudwatch(self) -> "CloudWatchClient":
+        """The metrics of the stage."""
+        return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    def logs(self) -> "CloudWatchLogsClient":
+        """The logs of the stage."""
+        return cast("CloudWatchLogsClient", self._client("logs"))
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""

@@ -1,6 +1,7 @@
 """Secrets come in by prompt or stdin, are checked against the manifest, and never come out again."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,7 +48,9 @@ def test_a_replaced_signing_secret_stays_valid_until_it_is_forgotten(stage: Stag
     rotating = stage.secrets("shop-eu")
     stage.hub("secrets", "set", "shop-eu", "--forget-previous", stdin="{}")
 
+    until = datetime.fromisoformat(rotating.pop("webhook_previous_until"))
     assert rotating == {"webhook": SIGNING, "webhook_previous": "old"}
+    assert timedelta(hours=23, minutes=59) < until - datetime.now(UTC) <= timedelta(hours=24)
     assert stage.secrets("shop-eu") == {"webhook": SIGNING}
 
 
