@@ -35,6 +35,7 @@ from hub.settings import WebhookSettings
 from webhooks.handler import delivery_from_api_gateway
 
 URLS = ("public_url", "notification_url")  # what a file may call the URL as registered
+NAMED_SECRETS = ("signing_token", "signing_secret", "parent_key")  # beside `secrets`, which has no names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class Vector:
 
     def receiver(self) -> Receiver:
         """The integration that the request arrives at."""
-        states = {name: stated(value) for name, value in self.config.items() if name in self.manifest.expects}
+        states = {}
+        for name, value in self.config.items():
+            meant = next((each for each in spellings(name) if each in self.manifest.expects), "")
+            if meant and not isinstance(value, dict):
+                states[meant] = stated(value)
         settings = WebhookSettings(
             stage="check",
             integration="recorded",
@@ -79,6 +84,8 @@ class Vector:
         certificates = self.config.get("certs") or {}
         if url in certificates:
             return str(certificates[url]).encode("utf-8")
+        if "Action=ConfirmSubscription" in url:  # AWS SNS: judging a recorded confirmation confirms nothing
+            return b""
         if "jwks" in self.config:
             return json.dumps(self.config["jwks"]).encode("utf-8")
         raise SourceUnavailable(f"the file does not hold what stands at {url}: add it under config.certs")
@@ -118,10 +125,36 @@ class NoTokens:
         """As Tokens.keep."""
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """What a setting may be called in [expects]: itself, one of several or several of one, a user or its name."""
+    return (name, f"{name}s", name.removesuffix("s"), name.removesuffix("name"))
+
+
+def secrets_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The live secrets, also those that a file states by what they are called."""
+    secrets = content.get("secrets", [])
+    config = content.get("config") or {}
+    if not isinstance(secrets, list) or not all(isinstance(each, str) for each in secrets):
+        raise TypeError("secrets is not a list of texts")
+    named = [value for name, value in config.items() if name in NAMED_SECRETS and isinstance(value, str)]
+    keyed = [
+        value
+        for name, several in config.items()
+        if name.endswith("keys") and isinstance(several, dict)
+        for value in several.values()
+        if isinstance(value, str)
+    ]
+    if not secrets and "password" in config and ("username" in config or "user" in config):
+        named.append(f"{config.get('username', config.get('user'))}:{config['password']}")
+    return (*named, *keyed, *secrets)
+
+
 def stated(value: Any) -> str | list[str]:
     """A setting as the configuration would hold it."""
-    if isinstance(value, list):
+    if isinstance(value, list) and len(value) != 1:
         return [str(each) for each in value]
+    if isinstance(value, list):
+        value = value[0]
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
@@ -165,14 +198,11 @@ def vector_of(content: Mapping[str, Any], name: str, manifests: Mapping[str, Man
         raise ValueError("expect is neither 'accept' nor 'reject'")
     now = time.time() if content.get("now") is None else float(content["now"])
     datetime.fromtimestamp(now, UTC)  # raises for what is no time
-    secrets = content.get("secrets", [])
-    if not isinstance(secrets, list) or not all(isinstance(each, str) for each in secrets):
-        raise TypeError("secrets is not a list of texts")
     return Vector(
         name,
         manifest,
         delivery_of(content),
-        tuple(secrets),
+        secrets_of(content),
         now,
         dict(content.get("config") or {}),
         expect,

@@ -80,7 +80,7 @@ def drafted(example: Example, spec: WebhookSpec, url: str, event_id: str, time: 
     for expression, value in named.items():
         for alternative in expression.split("|")[:1]:
             if value and alternative.startswith("header:"):
-                headers[alternative.removeprefix("header:")] = value
+                headers[alternative.removeprefix("header:").partition(",")[0]] = value
     draft = Draft(
         example.method or spec.methods[0], f"{url}?{example.query}" if example.query else url, headers, example.body
     )

@@ -37,7 +37,7 @@ def body_hmac(draft: Draft, signature: Signature, sender: Sender) -> Draft:
         message = message.replace(b"{" + name.encode() + b"}", value)
     raw = digest(key_bytes(sender.secret, signature.key), message, signature.algorithm)
     text = raw.hex() if signature.encoding == "hex" else base64_text(raw)
-    headers = {signature.header: signature.prefix + text}
+    headers = {signature.header.partition(",")[0]: signature.prefix + text}
     if signature.timestamp_header:
         headers[signature.timestamp_header] = timestamp
     return draft.adding(headers)

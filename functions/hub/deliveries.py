@@ -19,8 +19,11 @@ class Delivery:
     source_ip: str = ""
 
     def header(self, name: str) -> str:
-        """The one value of a header; raises MissingHeader or RepeatedHeader."""
-        values = self.headers.get(name.lower(), ())
+        """The one value of a header; raises MissingHeader or RepeatedHeader.
+
+        Of several names ("X-Topic, Topic"), between which a provider is changing over, the first that came counts.
+        """
+        values = self._values(name)
         if len(values) > 1:
             raise RepeatedHeader(f"header {name} came {len(values)} times; the provider sends it once")
         if not values or not values[0].strip():
@@ -29,8 +32,16 @@ class Delivery:
 
     def optional_header(self, name: str) -> str:
         """The one value of a header, or "" where it is absent, empty or repeated."""
-        values = self.headers.get(name.lower(), ())
+        values = self._values(name)
         return values[0].strip() if len(values) == 1 else ""
+
+    def has_header(self, name: str) -> bool:
+        """Whether a header came, be it empty."""
+        return bool(self._values(name))
+
+    def _values(self, name: str) -> Sequence[str]:
+        names = [each.strip() for each in name.lower().split(",")]
+        return next((self.headers[each] for each in names if self.headers.get(each)), ())
 
     def query_value(self, name: str) -> str:
         """The decoded value of a query parameter that came once, else ""."""

@@ -71,7 +71,7 @@ class Stated:
 
     def _one(self, kind: str, name: str) -> Any:
         if kind == "header":
-            return self.delivery.header(name) if self.delivery.headers.get(name.lower()) else None
+            return self.delivery.header(name) if self.delivery.has_header(name) else None
         if kind == "query":
             return self.delivery.query_value(name)
         if kind == "form":

@@ -116,6 +116,8 @@ def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datet
             return Accepted(answer)
     if not delivery.body and not spec.empty_body:
         raise EmptyBody("the body is empty")
+    for header in spec.required_headers:
+        delivery.header(header)
 
     place, expected = _verified(delivery, receiver, outside, expected, now)
     _same_account(delivery, receiver)

@@ -22,7 +22,7 @@ class Signature:
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID_EXTRA
 
     scheme: str
-    header: str = ""  # the one that bears the signature or the token
+    header: str = ""  # the one that bears the signature or the token; "X-New, X-Old" while the provider changes over
     secret: str = "webhook"  # noqa: S105 - the secret's name in the manifest's [secrets], not its value
     algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"  # of the signature in its header; hex is lower-case
@@ -96,7 +96,8 @@ class WebhookSpec:
     reply: Reply = field(default_factory=Reply)
     methods: tuple[str, ...] = POST_ONLY
     handshakes: tuple[str, ...] = ()  # functions of hub.handshakes
-    empty_body: bool = False  # the provider's deliveries have none
+    required_headers: tuple[str, ...] = ()  # that come with every delivery beside those of the proof
+    empty_body: bool = True  # false: the provider's own library refuses a delivery without a body
     addresses: tuple[str, ...] = ()  # the CIDRs that the provider publishes as its senders
     answer_within_seconds: float = 5.0
     retries: str = ""  # what the provider does after a failure, in words
@@ -109,7 +110,10 @@ def read_webhook(manifest: Path) -> tuple[WebhookSpec, dict[str, Topic]]:
     facts = spec.pop("facts", {})
     if "event_id" in facts:
         facts["event_id"] = tuple(facts["event_id"])
-    for table, names in ((spec, ("methods", "handshakes", "addresses")), (spec["signature"], ("signed_fields",))):
+    for table, names in (
+        (spec, ("methods", "handshakes", "addresses", "required_headers")),
+        (spec["signature"], ("signed_fields",)),
+    ):
         for name in names:
             if name in table:
                 table[name] = tuple(table[name])

@@ -22,6 +22,8 @@ HEADERS = {
     "x-shopify-hmac-sha256": ["A" * 43 + "="],  # well-formed, and nobody's
     "x-shopify-topic": ["orders/create"],
     "x-shopify-webhook-id": ["e-1"],
+    "x-shopify-shop-domain": ["shop-eu.myshopify.com"],
+    "x-shopify-api-version": ["2026-01"],
     "x-token": ["t-1"],
 }
 

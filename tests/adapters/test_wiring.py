@@ -47,6 +47,7 @@ def test_a_signed_delivery_ends_on_the_queue_of_each_flow(
         "X-Shopify-Topic": "orders/create",
         "X-Shopify-Webhook-Id": "e-1",
         "X-Shopify-Shop-Domain": "shop-eu.myshopify.com",
+        "X-Shopify-API-Version": "2026-01",
     }
 
     answer = serve(api_gateway_request(body, headers), None, webhook_hub(settings.to_env()))
@@ -67,6 +68,8 @@ def test_while_the_queue_is_gone_the_provider_is_asked_to_send_again(
         "X-Shopify-Hmac-Sha256": base64_hmac(b"{}", "live"),
         "X-Shopify-Topic": "orders/create",
         "X-Shopify-Webhook-Id": "e-1",
+        "X-Shopify-Shop-Domain": "shop-eu.myshopify.com",
+        "X-Shopify-API-Version": "2026-01",
     }
     hub = webhook_hub(WebhookSettings("test", "shop-eu", "shopify", name, [gone], "bodies", "ledger").to_env())
 

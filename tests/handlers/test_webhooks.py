@@ -21,6 +21,7 @@ SPEC = WebhookSpec(
     Signature("body_hmac", "X-Signature", encoding="base64"),
     Facts(topic="header:X-Topic", event_id=("header:X-Event-Id",)),
     Reply(202),
+    empty_body=False,
 )
 TOPICS = {"orders/create": Topic("orders/create", entity="order", record="order")}
 RECEIVER = Receiver("shop-eu", "shop", SPEC, TOPICS)
@@ -158,6 +159,27 @@ def test_a_request_without_headers_is_refused(headers: dict[str, str] | None) ->
 @pytest.mark.parametrize("request_", [{}, {"requestContext": {}}, {"body": None}, {"requestContext": {"http": {}}}])
 def test_a_request_of_another_shape_is_refused(request_: dict[str, Any]) -> None:
     assert answered(request_, a_hub(FakeEventQueue())) == (405, {"refused": "MethodNotAllowed"})
+
+
+def test_what_a_rest_api_hands_over_is_the_same_delivery() -> None:
+    """Payload format 1.0: spellings and repetitions kept, the query decoded."""
+    request = {
+        "version": "1.0",
+        "httpMethod": "POST",
+        "headers": {"X-Topic": "last"},
+        "multiValueHeaders": {"X-Topic": ["first", "last"], "x-topic": ["another"], "X-One": ["1"]},
+        "queryStringParameters": {"a": "2"},
+        "multiValueQueryStringParameters": {"a": ["1", "2"], "b": ["ü &"]},
+        "requestContext": {"identity": {"sourceIp": "192.0.2.7"}},
+        "body": "{}",
+        "isBase64Encoded": False,
+    }
+
+    delivery = delivery_from_api_gateway(request)
+
+    assert (delivery.method, delivery.source_ip, delivery.body) == ("POST", "192.0.2.7", b"{}")
+    assert delivery.headers == {"x-topic": ["first", "last", "another"], "x-one": ["1"]}
+    assert delivery.query == "a=1&a=2&b=%C3%BC+%26"
 
 
 def test_a_header_in_two_spellings_came_twice() -> None:

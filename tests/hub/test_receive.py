@@ -46,6 +46,7 @@ SPEC = WebhookSpec(
         account="header:X-Account",
     ),
     reply=Reply(202),
+    empty_body=False,
 )
 TOPICS = {
     "orders/create": Topic("orders/create", record="order", entity="order", entity_version="body:updated_at"),
@@ -351,6 +352,21 @@ def test_a_header_that_came_twice_is_refused(header: str) -> None:
 
     with pytest.raises(RepeatedHeader):
         accepted(twice, BOUND)
+
+
+def test_a_provider_that_may_send_nothing_but_a_signature_may() -> None:
+    event = received(delivery(b""), replace(RECEIVER, spec=replace(SPEC, empty_body=True)))
+
+    assert (event.data, event.subject[:19]) == (b"", "shop-eu/unreadable/")
+
+
+def test_what_always_comes_is_asked_for() -> None:
+    strict = replace(RECEIVER, spec=replace(SPEC, required_headers=("X-Version, Version",)))
+
+    assert received(delivery(x_version="1"), strict)
+    assert received(delivery(version="1"), strict)
+    with pytest.raises(MissingHeader):
+        accepted(delivery(), strict)
 
 
 def test_an_integration_without_account_takes_every_tenant() -> None:

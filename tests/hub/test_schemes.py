@@ -333,6 +333,18 @@ def test_header_names_are_compared_without_case() -> None:
     assert delivery.header("X-A") == "1"
     assert delivery.optional_header("X-a") == "1"
     assert delivery.optional_header("X-B") == ""
+    assert delivery.has_header("x-A")
+
+
+def test_of_several_names_the_first_that_came_counts() -> None:
+    old, both = Delivery("POST", {"x-a": ["1"]}, b""), Delivery("POST", {"x-a": ["1"], "a": ["2"]}, b"")
+
+    assert (old.header("A, X-A"), both.header("A, X-A"), both.header("X-A, A")) == ("1", "2", "1")
+    assert not old.has_header("A, B")
+    with pytest.raises(MissingHeader):
+        old.header("A, B")
+    with pytest.raises(RepeatedHeader):
+        Delivery("POST", {"a": ["1", "2"]}, b"").header("A, X-A")
 
 
 def test_a_query_value_counts_only_if_it_came_once() -> None:

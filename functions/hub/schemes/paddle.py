@@ -16,7 +16,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
-    """Check the signatures and the time; parts that Paddle may add one day are passed over."""
+    """Check the signatures and the time; a part of another name is refused, as Paddle's Python library does."""
     timestamp, given = _parts(delivery.header(signature.header), signature.header)
     signed_at = unix_time(timestamp, signature.header)
     place = matching(live_keys(expected), "sha256", timestamp.encode("ascii") + b":" + delivery.body, given)
@@ -30,6 +30,6 @@ def _parts(text: str, header: str) -> tuple[str, list[bytes]]:
     parts = [part.partition("=") for part in text.split(";")]
     times = [value for name, _, value in parts if name == "ts"]
     digests = [bytes.fromhex(value) for name, _, value in parts if name == "h1" and DIGEST.fullmatch(value)]
-    if len(times) != 1 or not digests:
+    if len(times) != 1 or not digests or any(name not in ("ts", "h1") for name, _, _ in parts):
         raise MalformedHeader(f"{header} is not ts=<seconds>;h1=<64 hex digits>")
     return times[0], digests
