@@ -26,6 +26,7 @@ from tests.local_aws.hub import (
     OTHER_FLOW,
     OTHER_INTEGRATION,
     STAGE,
+    WITH_TOKEN,
     WITHOUT_SECRET,
     LocalHub,
 )
@@ -43,17 +44,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped local configuration with two shops more and short waits."""
+    """The shipped local configuration with three shops more and short waits."""
     folder = tmp_path_factory.mktemp("config")
     content: dict[str, Any] = yaml.safe_load((CONFIG / f"{STAGE}.yaml").read_text())
     flow = content["flows"][FLOW] | {"retry": RETRY}
-    for shop in (OTHER_INTEGRATION, WITHOUT_SECRET):
+    for shop in (OTHER_INTEGRATION, WITHOUT_SECRET, WITH_TOKEN):
         content["integrations"][shop] = content["integrations"][INTEGRATION] | {"account": f"{shop}.myshopify.com"}
     content["flows"] = {
         FLOW: flow,
         OTHER_FLOW: flow | {"source": OTHER_INTEGRATION},
         f"{WITHOUT_SECRET}-to-erp": flow | {"source": WITHOUT_SECRET},
+        f"{WITH_TOKEN}-to-erp": flow | {"source": WITH_TOKEN},
     }
+    content["integrations"][WITH_TOKEN]["token_header"] = "X-Token"
     (folder / f"{STAGE}.yaml").write_text(yaml.safe_dump(content))
     return folder
 

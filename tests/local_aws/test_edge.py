@@ -1,14 +1,15 @@
-"""The edge end to end: bodies too large for a queue, and what happens to them until their event has ended."""
+"""The edge end to end: bodies too large for a queue, one-time tokens, secrets that are being rotated."""
 
 import hashlib
 import json
 import secrets
 import time
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cli.rotation import rotated
 from hub import names
 from hub.events import Event, from_json, to_json
 from hub.receive import MAX_BODY_BYTES
@@ -16,7 +17,18 @@ from infra.local.ministack import ACCOUNT
 from infra.local.running import LOCAL_REGION
 from infra.local.shopify import as_sent
 from infra.local.stand_in import stock
-from tests.local_aws.hub import FLOW, INTEGRATION, STAGE, LocalHub, a_line, an_order, fresh_number
+from tests.local_aws.hub import (
+    FLOW,
+    INTEGRATION,
+    OTHER_INTEGRATION,
+    STAGE,
+    WITH_TOKEN,
+    LocalHub,
+    a_line,
+    an_order,
+    fresh_number,
+    wait_for,
+)
 
 BODIES = names.bodies_bucket(STAGE, ACCOUNT, LOCAL_REGION)
 SUBMITTED = 1
@@ -134,3 +146,44 @@ def test_an_event_whose_body_was_changed_in_the_bucket_dies_instead_of_being_app
     assert end.failure is not None
     assert (end.outcome, end.failure.code) == ("dead", "BodyLost")
     assert hub.orders(number) == []
+
+
+def test_a_token_that_comes_again_is_taken_with_its_own_event_only(hub: LocalHub) -> None:
+    shop, body, other = hub.shop(WITH_TOKEN), an_order(), an_order()
+    token = {"X-Token": f"token-{fresh_number()}"}
+
+    first = shop.deliver("orders/create", body, headers=token)
+    again = shop.deliver("orders/create", body, headers=token, webhook_id=first.webhook_id)
+    replayed = shop.deliver("orders/create", other, headers=token)
+    without = shop.deliver("orders/create", other)
+
+    assert hub.end_of(f"{WITH_TOKEN}/order/{body['id']}", first).outcome == "applied"
+    assert (again.status, again.event) == (200, first.event)
+    assert (replayed.status, json.loads(replayed.text)) == (401, {"refused": "UsedToken"})
+    assert (without.status, json.loads(without.text)) == (401, {"refused": "MissingHeader"})
+    assert hub.ends(f"{WITH_TOKEN}/order/{other['id']}") == []
+
+
+def test_during_a_rotation_both_secrets_are_accepted_and_the_one_before_is_told(hub: LocalHub) -> None:
+    client, secret_id = hub.aws.client("secretsmanager"), names.secret(STAGE, OTHER_INTEGRATION)
+    before = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
+    until = datetime.now(UTC) + timedelta(hours=1)
+    client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(rotated(before, "webhook", "new", until)))
+    try:
+        by_new = wait_for(lambda: accepted(hub, "new"), "the new secret is not accepted")  # read anew within 10 s
+        by_previous = accepted(hub, before["webhook"])
+    finally:
+        client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(before))
+
+    assert by_new
+    assert by_previous
+    log = f"/aws/lambda/{names.webhook_function(STAGE, OTHER_INTEGRATION)}"
+    lines = [each["message"] for each in hub.aws.client("logs").filter_log_events(logGroupName=log)["events"]]
+    assert [
+        json.loads(line)["PreviousSecret"] for line in lines if "PreviousSecret" in line and by_previous in line
+    ] == [1]
+
+
+def accepted(hub: LocalHub, secret: str) -> str | None:
+    """The event of a new order of the other shop, signed by a secret; None where it was refused."""
+    return hub.shop(OTHER_INTEGRATION, secret).deliver("orders/create", an_order()).event or None

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from hub import names
 from infra.local.ministack import ACCOUNT
 from infra.local.running import LOCAL_REGION
-from tests.local_aws.hub import FLOW, INTEGRATION, OTHER_FLOW, STAGE, LocalHub, an_order, wait_for
+from tests.local_aws.hub import FLOW, INTEGRATION, OTHER_FLOW, STAGE, WITH_TOKEN, LocalHub, an_order, wait_for
 
 WEBHOOK = names.webhook_function(STAGE, INTEGRATION)
+WITH_TOKENS = names.webhook_function(STAGE, WITH_TOKEN)
 DELIVERY = names.delivery_function(STAGE, FLOW)
 DLQ = names.dlq_function(STAGE)
 LEDGER = names.ledger_table(STAGE)
@@ -62,9 +63,9 @@ def put(client: Callable[[str], Any], _: LocalHub) -> Any:
     return client("dynamodb").put_item(TableName=LEDGER, Item=HEAD)
 
 
-def keep_token(client: Callable[[str], Any], _: LocalHub) -> Any:
-    item = {"entity": {"S": f"{INTEGRATION}/token/x"}, "record": {"S": "token"}}
-    return client("dynamodb").put_item(TableName=LEDGER, Item=item)
+def keep_token(integration: str) -> Call:
+    item = {"entity": {"S": f"{integration}/token/x"}, "record": {"S": "token"}}
+    return lambda client, _: client("dynamodb").put_item(TableName=LEDGER, Item=item)
 
 
 def put_object(key: str) -> Call:
@@ -105,7 +106,7 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
     (WEBHOOK, "read another shop's secret", read_secret("shop-us")),
     (WEBHOOK, "change its own secret", write_secret(INTEGRATION)),
     (WEBHOOK, "write to the ledger", put),
-    (WEBHOOK, "remember a token, which this integration does not ask for", keep_token),
+    (WEBHOOK, "remember a token, which this integration does not ask for", keep_token(INTEGRATION)),
     (WEBHOOK, "read a large body", get_body),
     (WEBHOOK, "put something else than bodies into the bucket", put_object("else/x")),
     (WEBHOOK, "list the bucket", list_bodies),
@@ -127,6 +128,8 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
 ALLOWED: list[tuple[str, str, Call]] = [
     (WEBHOOK, "read its own secret", read_secret(INTEGRATION)),
     (WEBHOOK, "keep a large body", put_object("bodies/x")),
+    # that it may keep nothing else there rests on dynamodb:LeadingKeys, which only AWS itself enforces
+    (WITH_TOKENS, "remember its token", keep_token(WITH_TOKEN)),
     (DELIVERY, "read ERPNext's keys", read_secret("erp")),
     (DELIVERY, "hide messages of its queue", hide_batch),
     (DELIVERY, "read a large body", get_body),
