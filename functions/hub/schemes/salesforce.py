@@ -31,6 +31,8 @@ def notifications(body: bytes) -> Element:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedBody("not an outbound message: not UTF-8") from error
+    if "\0" in text:  # UTF-16 in disguise, which the parser would know
+        raise MalformedBody("not an outbound message: not UTF-8")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # XML knows them in capitals alone
         raise MalformedBody("not an outbound message: Salesforce sends no document type")
     try:
