@@ -58,7 +58,8 @@ def _xml(body: bytes) -> Element | None:
     """The root of an XML document in UTF-8 without a document type, and so without entities; None for any other."""
     try:
         text = body.decode("utf-8")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:  # XML knows them in capitals alone
+        # XML knows the two in capitals alone; a NUL is UTF-16 in disguise, which the parser would know
+        if "<!DOCTYPE" in text or "<!ENTITY" in text or "\0" in text:
             return None
         parser = XMLParser(encoding="utf-8")  # noqa: S314 - see above; whatever encoding the text claims to have
         parser.feed(text)
