@@ -25,7 +25,8 @@ from connectors import manifest_path
 from hub.events import Event, from_json
 from hub.handshakes import Answer
 from hub.manifest import Manifest, read_manifest
-from hub.settings import WebhookSettings
+from hub.receive import Receiver
+from hub.settings import VARIABLE, WebhookSettings
 from hub.webhook_spec import WebhookSpec, read_webhook
 from tests.api_gateway import api_gateway_request
 from tests.fakes import NOW, FakeBodies, FakeEventQueue, FakeFetch, FakeSecrets, FakeTelemetry, FakeTokens, outside
@@ -75,6 +76,7 @@ def ec_key(number: int) -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+@cache
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     """A private key as the signers take it."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -119,16 +121,22 @@ class Published(FakeFetch):
         return key_set()
 
 
-def secret_of(connector: str, number: int = 0) -> str:
-    """A secret of the form that the connector's provider gives out; another one for another number."""
+def has_public_key(connector: str) -> bool:
+    """Whether the provider signs with a private key, and the integration holds the public one."""
+    return spec_of(connector).signature.scheme == "sendgrid"
+
+
+def secret_of(connector: str, number: int = 0, timed: bool = False) -> str:
+    """A secret of the form that the connector's provider gives out; another one for another number. `timed`: of the
+    form under which a time is signed, where the provider has two."""
     signature = spec_of(connector).signature
     raw = hashlib.sha256(f"secret {number}".encode()).digest()
     if not signature.secret:
         return ""
-    if signature.scheme == "sendgrid":
+    if has_public_key(connector):
         public = ec_key(number).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(public).decode()
-    if signature.scheme == "standard_webhooks":
+    if signature.scheme == "standard_webhooks" or (timed and signature.scheme == "gitlab"):
         return "whsec_" + base64.b64encode(raw).decode()
     if signature.key == "hex" or signature.scheme.startswith("adyen"):
         return raw.hex().upper()
@@ -151,6 +159,7 @@ class Endpoint:
     queue: FakeEventQueue = field(default_factory=FakeEventQueue)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     unstated: frozenset[str] = frozenset()
+    timed: bool = False  # the secret is of the form under which a time is signed
 
     @property
     def spec(self) -> WebhookSpec:
@@ -174,9 +183,9 @@ class Endpoint:
     def sign(self, draft: Draft, example: Example, secret: int = 0, at: datetime | None = None) -> Draft:
         """The request as the provider sends it; as somebody else would for another secret than number 0."""
         scheme = self.spec.signature.scheme
-        key = pem(ec_key(secret)) if scheme == "sendgrid" else pem(rsa_key(secret))
+        key = pem(ec_key(secret) if has_public_key(self.connector) else rsa_key(secret))
         whole = replace(self, unstated=frozenset()).expects(example)
-        sender = Sender(secret_of(self.connector, secret), (at or self.now).timestamp(), whole, key)
+        sender = Sender(secret_of(self.connector, secret, self.timed), (at or self.now).timestamp(), whole, key)
         return signers()[scheme](draft, self.spec.signature, sender)
 
     def signed(self, example: Example, secret: int = 0, at: datetime | None = None) -> Draft:
@@ -198,7 +207,7 @@ class Endpoint:
             expects=self.expects(example),
             tolerance_seconds=self.tolerance_seconds,
         )
-        secrets = (secret_of(self.connector),) if self.secrets is None else self.secrets
+        secrets = (secret_of(self.connector, timed=self.timed),) if self.secrets is None else self.secrets
         around = outside(
             self.queue,
             secrets=FakeSecrets(secrets),
@@ -206,7 +215,7 @@ class Endpoint:
             bodies=FakeBodies(),
             tokens=FakeTokens(),
         )
-        return WebhookHub(receiver_of(settings), around, self.telemetry, lambda: self.now)
+        return WebhookHub(_receiver(settings.to_env()[VARIABLE]), around, self.telemetry, lambda: self.now)
 
     def send(self, draft: Draft, example: Example | None = None, *, as_base64: bool = True) -> Answer:
         """What the Lambda answers to a request, which reaches it under another URL than the registered one."""
@@ -230,6 +239,11 @@ class Endpoint:
     def events(self) -> list[Event]:
         """What reached the queue, as it will be read from it."""
         return [from_json(message) for _, message in self.queue.kept]
+
+
+@cache
+def _receiver(settings: str) -> Receiver:
+    return receiver_of(WebhookSettings.from_env({VARIABLE: settings}))
 
 
 def later(seconds: float) -> datetime:

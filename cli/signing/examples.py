@@ -81,6 +81,8 @@ def drafted(example: Example, spec: WebhookSpec, url: str, event_id: str, time: 
         for alternative in expression.split("|")[:1]:
             if value and alternative.startswith("header:"):
                 headers[alternative.removeprefix("header:").partition(",")[0]] = value
+    for name in spec.required_headers:
+        headers.setdefault(name.partition(",")[0], account or "sample")
     draft = Draft(
         example.method or spec.methods[0], f"{url}?{example.query}" if example.query else url, headers, example.body
     )

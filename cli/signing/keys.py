@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from cli.signing import Draft, OnlyTheProvider, Sender, Sign
@@ -92,11 +93,16 @@ def _rsa(sender: Sender, message: bytes) -> bytes:
 
 
 def _private(sender: Sender) -> Any:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     if not sender.private_key:
         raise OnlyTheProvider("only the provider has the key that signs these deliveries")
-    return load_pem_private_key(sender.private_key, None)
+    return _loaded(sender.private_key)
+
+
+@cache
+def _loaded(pem: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem, None)
 
 
 SIGNERS: Mapping[str, Sign] = {sign.__name__: sign for sign in (sendgrid, google_oidc, paypal, sns)}

@@ -30,6 +30,7 @@ def body_hmac(draft: Draft, signature: Signature, sender: Sender) -> Draft:
     for name, value in {
         "timestamp": timestamp.encode(),
         "url": draft.url.encode(),
+        "registered_url": draft.url.encode(),
         "method": draft.method.encode(),
         "id": message_id.encode(),
         "body": draft.body,

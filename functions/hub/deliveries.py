@@ -83,6 +83,12 @@ class Expected:
             raise NotStated(f"expects.{name} is not configured, so that nothing can be verified against it")
         return [each for each in values if each]
 
+    def registered_url(self) -> str:
+        """The URL exactly as it is registered at the provider; raises NotStated where it is not configured."""
+        if not self.public_url:
+            raise NotStated("public_url is not configured, and this provider signs it")
+        return self.public_url
+
     def signed_url(self, delivery: Delivery) -> str:
         """The URL that the provider called: the configured one, with the query that came. Never built from `Host`.
 
@@ -101,9 +107,9 @@ class Expected:
             return
         age = self.now - signed_at
         if age > self.tolerance_seconds:
-            raise StaleDelivery(f"timestamp {age:.0f} s old, window {self.tolerance_seconds:g} s")
+            raise StaleDelivery(f"timestamp {round(age, 3):.15g} s old, window {self.tolerance_seconds:g} s")
         if future_too and -age > self.tolerance_seconds:
-            raise StaleDelivery(f"timestamp {-age:.0f} s in the future, window {self.tolerance_seconds:g} s")
+            raise StaleDelivery(f"timestamp {round(-age, 3):.15g} s in the future, window {self.tolerance_seconds:g} s")
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
