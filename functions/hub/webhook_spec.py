@@ -28,7 +28,7 @@ class Signature:
     encoding: Literal["hex", "base64"] = "hex"  # of the signature in its header; hex is lower-case
     prefix: str = ""  # what stands before the signature in its header: "sha256="
     key: Literal["utf-8", "base64", "hex", "html"] = "utf-8"  # how the secret's text becomes the key's bytes
-    signed: str = "{body}"  # what is signed, of {body} {timestamp} {url} {method} {id}: "v0:{timestamp}:{body}"
+    signed: str = "{body}"  # what is signed, of {body} {timestamp} {url} {registered_url} {method} {id}
     timestamp_header: str = ""
     timestamp_unit: Literal["seconds", "milliseconds"] = "seconds"
     id_header: str = ""

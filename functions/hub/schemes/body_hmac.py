@@ -11,7 +11,7 @@ from hub.errors import MalformedHeader
 from hub.schemes import decoded, live_keys, matching, unix_time
 from hub.webhook_spec import Signature
 
-PARTS = re.compile(r"\{(body|timestamp|url|method|id)\}")
+PARTS = re.compile(r"\{(body|timestamp|url|registered_url|method|id)\}")
 
 
 def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
@@ -35,6 +35,7 @@ def _message(delivery: Delivery, signature: Signature, expected: Expected, times
         "body": lambda: delivery.body,
         "timestamp": lambda: timestamp.encode(),
         "url": lambda: expected.signed_url(delivery).encode("utf-8", "surrogatepass"),
+        "registered_url": lambda: expected.registered_url().encode(),
         "method": lambda: delivery.method.encode(),
         "id": lambda: delivery.header(signature.id_header).encode("utf-8", "surrogatepass"),
     }

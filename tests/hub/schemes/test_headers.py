@@ -255,3 +255,20 @@ def test_only_a_key_of_sendgrids_curve_is_one() -> None:
     for key in (foreign_curve, public_text(rsa_key(0))):
         with pytest.raises(BadSignature):
             check_sendgrid(key)
+
+
+# --- Square -----------------------------------------------------------------------------------------------------------
+
+SQUARE = Signature("body_hmac", "X-Sig", encoding="base64", signed="{registered_url}{body}")
+
+
+@pytest.mark.parametrize("registered", [URL, f"{URL}/", f"{URL}?tenant=1", f"{URL}?"])
+def test_square_signs_the_url_exactly_as_it_is_registered(registered: str) -> None:
+    sent = delivery(BODY, X_Sig=base64_text(mac("key", registered.encode() + BODY)))
+    assert scheme("body_hmac")(sent, SQUARE, expected("key", public_url=registered)) == 0
+
+    for other in {URL, f"{URL}/", f"{URL}?tenant=1", URL.replace("https", "http")} - {registered}:
+        with pytest.raises(BadSignature):
+            scheme("body_hmac")(sent, SQUARE, expected("key", public_url=other))
+    with pytest.raises(NotStated):
+        scheme("body_hmac")(sent, SQUARE, expected("key", public_url=""))
