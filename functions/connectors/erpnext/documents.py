@@ -99,9 +99,8 @@ class Documents:
         clash: Declined | None = None
         for _ in range(TRIES):
             wanted = want(fresh)
-            blindly = try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up
             try:
-                if blindly:
+                if try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
             except (AlreadyThere, ChangedMeanwhile, Missing) as error:
@@ -109,14 +108,9 @@ class Documents:
                 # cancelling meet as well as creating
                 clash, fresh, known_name, try_create = error, True, "", False  # look again
             except Declined as error:
-                if blindly:
-                    # perhaps because of our own earlier success, whose answer was lost: ERPNext checks the customer's
-                    # po_no (ValidationError) before it comes to the unique id
-                    try_create = False
-                elif error.exc_type != "LinkValidationError" or fresh:
+                if error.exc_type != "LinkValidationError" or fresh:
                     raise
-                else:
-                    fresh = True  # a remembered customer or item may have been renamed
+                fresh = True  # a remembered customer or item may have been renamed
         if isinstance(clash, AlreadyThere):
             raise clash  # not our own document: another one holds the name or a unique value
         raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed while it is written: {clash}")
@@ -174,7 +168,8 @@ class Documents:
 
     def _insert(self, doctype: str, document: Mapping[str, Any], marked: str) -> Document:
         """Create a document; raises AlreadyThere where its external id exists, whatever ERPNext says of it: another of
-        its rules (an order number used twice) may speak before the unique field does."""
+        its rules (a customer's po_no used twice) may speak before the unique field does. So it is where the answer to
+        our own earlier success was lost, and where another function was faster."""
         try:
             return self._erp.insert(doctype, document)
         except AlreadyThere:
