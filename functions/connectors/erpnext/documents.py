@@ -20,6 +20,9 @@ VERSION_FIELD = "hub_source_version"  # of the source's entity; may change after
 MAX_ID_CHARS = 120  # a Data field holds 140; the rest is for the revision
 TRIES = 5  # against desk users and other Lambdas that change the same document
 DRAFT, SUBMITTED, CANCELLED = 0, 1, 2
+# The document is not as it was seen: created, changed or deleted by others. Missing is also ERPNext's race for the first
+# Bin of an item, which submitting and cancelling meet as well as creating
+LOOK_AGAIN = (AlreadyThere, ChangedMeanwhile, Missing)
 NOT_COPIED = frozenset(
     [
         "name",
@@ -103,10 +106,8 @@ class Documents:
                 if try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
-            except (AlreadyThere, ChangedMeanwhile, Missing) as error:
-                # Missing: deleted by somebody, or ERPNext's race for the first Bin of an item, which submitting and
-                # cancelling meet as well as creating
-                clash, fresh, known_name, try_create = error, True, "", False  # look again
+            except LOOK_AGAIN as error:
+                clash, fresh, known_name, try_create = error, True, "", False
             except Declined as error:
                 if error.exc_type != "LinkValidationError" or fresh:
                     raise
@@ -200,8 +201,8 @@ class Documents:
         """The same for a draft that only the hub has made so far: a wrong one is deleted, nothing stays half-written."""
         try:
             self._finish(wanted, draft)
-        except ChangedMeanwhile:
-            raise  # somebody works on it: look again
+        except LOOK_AGAIN:
+            raise
         except Permanent:
             self._erp.delete(wanted.doctype, draft["name"])
             raise
@@ -210,7 +211,7 @@ class Documents:
         """The same for a draft that replaces a cancelled document: a wrong one stays, since nothing else is left."""
         try:
             self._finish(wanted, draft)
-        except ChangedMeanwhile:
+        except LOOK_AGAIN:
             raise
         except Permanent as error:
             raise Refused(
