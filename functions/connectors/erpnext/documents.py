@@ -20,6 +20,9 @@ VERSION_FIELD = "hub_source_version"  # of the source's entity; may change after
 MAX_ID_CHARS = 120  # a Data field holds 140; the rest is for the revision
 TRIES = 5  # against desk users and other Lambdas that change the same document
 DRAFT, SUBMITTED, CANCELLED = 0, 1, 2
+# The document is not as it was seen: created, changed or deleted by others. Missing is also ERPNext's race for the first
+# Bin of an item, which submitting and cancelling meet as well as creating
+LOOK_AGAIN = (AlreadyThere, ChangedMeanwhile, Missing)
 NOT_COPIED = frozenset(
     [
         "name",
@@ -99,24 +102,16 @@ class Documents:
         clash: Declined | None = None
         for _ in range(TRIES):
             wanted = want(fresh)
-            blindly = try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up
             try:
-                if blindly:
+                if try_create and wanted.docstatus != CANCELLED and wanted.doctype in self._set_up:
                     return self._create(wanted)
                 return self._settle(wanted, self._current(wanted, known_name))
-            except (AlreadyThere, ChangedMeanwhile, Missing) as error:
-                # Missing: deleted by somebody, or ERPNext's race for the first Bin of an item, which submitting and
-                # cancelling meet as well as creating
-                clash, fresh, known_name, try_create = error, True, "", False  # look again
+            except LOOK_AGAIN as error:
+                clash, fresh, known_name, try_create = error, True, "", False
             except Declined as error:
-                if blindly:
-                    # perhaps because of our own earlier success, whose answer was lost: ERPNext checks the customer's
-                    # po_no (ValidationError) before it comes to the unique id
-                    try_create = False
-                elif error.exc_type != "LinkValidationError" or fresh:
+                if error.exc_type != "LinkValidationError" or fresh:
                     raise
-                else:
-                    fresh = True  # a remembered customer or item may have been renamed
+                fresh = True  # a remembered customer or item may have been renamed
         if isinstance(clash, AlreadyThere):
             raise clash  # not our own document: another one holds the name or a unique value
         raise Temporary(f"{wanted.doctype} {wanted.external_id} keeps being changed while it is written: {clash}")
@@ -174,7 +169,8 @@ class Documents:
 
     def _insert(self, doctype: str, document: Mapping[str, Any], marked: str) -> Document:
         """Create a document; raises AlreadyThere where its external id exists, whatever ERPNext says of it: another of
-        its rules (an order number used twice) may speak before the unique field does."""
+        its rules (a customer's po_no used twice) may speak before the unique field does. So it is where the answer to
+        our own earlier success was lost, and where another function was faster."""
         try:
             return self._erp.insert(doctype, document)
         except AlreadyThere:
@@ -205,8 +201,8 @@ class Documents:
         """The same for a draft that only the hub has made so far: a wrong one is deleted, nothing stays half-written."""
         try:
             self._finish(wanted, draft)
-        except ChangedMeanwhile:
-            raise  # somebody works on it: look again
+        except LOOK_AGAIN:
+            raise
         except Permanent:
             self._erp.delete(wanted.doctype, draft["name"])
             raise
@@ -215,7 +211,7 @@ class Documents:
         """The same for a draft that replaces a cancelled document: a wrong one stays, since nothing else is left."""
         try:
             self._finish(wanted, draft)
-        except ChangedMeanwhile:
+        except LOOK_AGAIN:
             raise
         except Permanent as error:
             raise Refused(

@@ -383,6 +383,21 @@ def test_the_race_for_a_bin_while_submitting_or_cancelling_sets_nothing_aside(
     assert [(docstatus, total) for _, docstatus, total in orders(site)] == [(CANCELLED, Decimal("65.59"))]
 
 
+def test_the_race_for_a_bin_while_submitting_an_amendment_sets_nothing_aside(
+    site: ErpNextStandIn, erp: ErpNextDestination
+) -> None:
+    """A storm of faults left an amendment as a draft once, and its event dead."""
+    put(erp, order())
+    site.misbehave(Fault("bin_race", method="PUT", doctype="Sales Order", skip=1))  # the first one marks the version
+
+    put(erp, MORE, "v2")
+
+    assert [(docstatus, total) for _, docstatus, total in orders(site)] == [
+        (CANCELLED, Decimal("65.59")),
+        (SUBMITTED, Decimal("91.09")),
+    ]
+
+
 def test_a_desk_user_who_saves_in_between_is_not_overwritten(site: ErpNextStandIn) -> None:
     erp = destination_to(http_to(site), submit=False)
     name = put(erp, order()).name
