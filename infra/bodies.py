@@ -5,7 +5,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from adapters.s3 import PREFIX
 from hub import names
 from infra.platform import Platform
 from infra.rules import PLAIN_HTTP, accept, resource_finding
@@ -21,7 +20,7 @@ class Bodies(Construct):
         stack = cdk.Stack.of(self)
         # no two accounts may have buckets of one name; by a name of our own, nested stacks need no reference to it
         self.name = names.bodies_bucket(stage, stack.account, stack.region)
-        self._all = f"arn:{cdk.Aws.PARTITION}:s3:::{self.name}/{PREFIX}*"
+        self._all = f"arn:{cdk.Aws.PARTITION}:s3:::{self.name}/{names.body('*')}"
         bucket = s3.Bucket(
             self,
             "Bucket",
@@ -33,7 +32,9 @@ class Bodies(Construct):
             versioned=False,  # a body never changes, and what expires shall be gone
             # a body that comes again is put again, so that its days begin anew
             lifecycle_rules=[
-                s3.LifecycleRule(id="expire", prefix=PREFIX, expiration=cdk.Duration.days(ledger_days + QUEUED_DAYS))
+                s3.LifecycleRule(
+                    id="expire", prefix=names.body(""), expiration=cdk.Duration.days(ledger_days + QUEUED_DAYS)
+                )
             ],
             removal_policy=platform.ledger_removal,  # what the ledger refers to lives as long as it
         )

@@ -11,7 +11,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
-from adapters.tokens import token_key
 from hub import names
 from hub.config import Config, Integration
 from hub.settings import WebhookSettings
@@ -207,6 +206,6 @@ def _may_keep_tokens(
     the ledger's table, under keys of its own."""
     if not (configured.token_header or spec.signature.one_time_token):
         return []
-    own_keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [token_key(integration, "*")]}}
+    own_keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [names.token(integration, "*")]}}
     actions = ["dynamodb:GetItem", "dynamodb:PutItem"]
     return [iam.PolicyStatement(actions=actions, resources=[shared.table.table_arn], conditions=own_keys)]

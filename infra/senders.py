@@ -12,6 +12,7 @@ from infra.mistakes import Mistake
 from infra.yaml_lines import Place
 
 ABOUT_SENDERS = ("account", "public_url", "expects", "tolerance_seconds", "allowed_addresses", "token_header")
+OPTIONAL = "Optional:"  # how a manifest begins to say what an integration may leave out
 HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -46,11 +47,15 @@ def _expects(place: Place, integration: Integration, facts: Manifest) -> Iterato
             known = ", ".join(facts.expects)
             remedy = f"remove it; {facts.title} expects: {known}" if known else "remove it"
             yield Mistake((*place, name), f"{facts.title} holds deliveries against nothing of this name", remedy)
-        elif not value or not all([value] if isinstance(value, str) else value):
+        elif _required(facts.expects[name]) and not (value and all([value] if isinstance(value, str) else value)):
             yield Mistake((*place, name), "is empty, so that every delivery is refused", f"state {facts.expects[name]}")
     for name, what in facts.expects.items():
-        if name not in integration.expects:
+        if name not in integration.expects and _required(what):
             yield Mistake((*place, name), "is missing, so that every delivery is refused", f"add it: {what}")
+
+
+def _required(what: str) -> bool:
+    return not what.startswith(OPTIONAL)
 
 
 def _addresses(place: Place, allowed: list[str], title: str, webhook: WebhookSpec) -> Iterator[Mistake]:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hub import names
 from hub.errors import BodyLost, BodyUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "bodies/"
+PREFIX = names.body("")
 
 
 class S3Bodies:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hub import names
 from hub.errors import TokensUnavailable
 from hub.ledger import TTL_ATTRIBUTE
 
@@ -45,9 +46,4 @@ class DynamoTokens:
 
     def _key(self, token: str) -> dict[str, dict[str, str]]:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        return {"entity": {"S": token_key(self._integration, digest)}, "record": {"S": RECORD}}
-
-
-def token_key(integration: str, digest: str) -> str:
-    """Where a token is kept: the webhook's role may touch keys of this form only."""
-    return f"{integration}/token/{digest}"
+        return {"entity": {"S": names.token(self._integration, digest)}, "record": {"S": RECORD}}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
@@ -18,14 +18,20 @@ from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import EdgeTelemetry, Telemetry
 from adapters.tokens import DynamoTokens
-from connectors import connector_module, facts_module, manifest_path
+from connectors import connector_module, facts_module, has_code, manifest_path
 from hub.dead_letter import Notices
 from hub.deliver import Route
 from hub.deliver_batch import DeadLetters
+from hub.errors import NotConfigured
+from hub.events import Event
 from hub.ledger import Ledger
 from hub.receive import Bodies, Outside, Receiver, Tokens
 from hub.settings import PUBLISHED, DeliverySettings, DlqSettings, WebhookSettings
 from hub.webhook_spec import WebhookSpec, read_webhook
+
+if TYPE_CHECKING:  # which the webhook Lambda need not load
+    from hub.connector import Read
+    from hub.records import Record
 
 PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
 
@@ -180,7 +186,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
         flow=settings.flow,
-        read=connector_module(settings.source_connector).read,
+        read=_reader(settings.source_connector),
         destination=connector.destination(http, settings.flow_settings),
         actions=settings.actions,
         records={source.event_type(topic.name): topic.record for topic in source.topic},
@@ -198,6 +204,18 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         utc_now,
         random.random,
     )
+
+
+def _reader(connector: str) -> "Read":
+    """How a source's bodies are read. A connector without code reads none; its events are recorded as ignored."""
+    if has_code(connector):
+        read: Read = connector_module(connector).read
+        return read
+
+    def read_nothing(event: Event, kind: str) -> "Record":  # noqa: ARG001 - the name that Read gives it
+        raise NotConfigured(f"the connector {connector} reads no records: take the action off {event.type}")
+
+    return read_nothing
 
 
 @dataclass(frozen=True, slots=True)

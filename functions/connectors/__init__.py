@@ -22,6 +22,11 @@ def connector_module(name: str) -> ModuleType:
     return import_module(f"connectors.{name}.connector")
 
 
+def has_code(name: str) -> bool:
+    """Whether a connector reads or writes records; one without code only says how deliveries are verified and named."""
+    return (FOLDER / name / "connector.py").is_file()
+
+
 def facts_module(name: str) -> ModuleType:
     """The code that reads what a connector's deliveries state, where its manifest says that there is some. Apart from
     the rest of the connector, since the webhook Lambda imports it."""

@@ -59,6 +59,16 @@ def bodies_bucket(stage: str, account: str, region: str) -> str:
     return f"hub-{stage}-bodies-{account}-{region}"
 
 
+def body(digest: str) -> str:
+    """The key of a body in the bucket, by the hash of its bytes; `*` names all of them."""
+    return f"bodies/{digest}"
+
+
+def token(integration: str, digest: str) -> str:
+    """The entity under which the ledger's table keeps an integration's one-time token, by its hash; `*` names all."""
+    return f"{integration}/token/{digest}"
+
+
 def alarms_topic(stage: str) -> str:
     """The SNS topic that operators subscribe to."""
     return f"hub-{stage}-alarms"

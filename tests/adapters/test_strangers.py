@@ -42,7 +42,7 @@ class Storage:
 
 
 @dataclass
-class SecretsManager:
+class SecretsService:
     """Secrets Manager with one secret, or out of order, counting how often it is asked."""
 
     asked: int = 0
@@ -60,7 +60,7 @@ class Edge:
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
-        self.storage, self.manager = Storage(), SecretsManager()
+        self.storage, self.manager = Storage(), SecretsService()
         client: Any = self.manager
         secrets = IntegrationSecrets(client, "hub/test/shop-eu", lambda: self.seconds, lambda: NOW)
         port: Any = self.storage

@@ -26,7 +26,11 @@ def told(webhook: dict[str, Any] | None = None, **stated: Any) -> list[str]:
             "tier": "bronze",
             "confirmed_by": "nothing but our own code",
             "secrets": {"webhook": "signs"},
-            "expects": {"audience": "the URL that tokens are for", "origins": "the hosts that may ask"},
+            "expects": {
+                "audience": "the URL that tokens are for",
+                "origins": "the hosts that may ask",
+                "prefix": "Optional: what stands before the signature",
+            },
             "webhook": webhook or PUSH,
             "topic": [{"name": "thing"}],
         }
@@ -48,6 +52,10 @@ def test_everything_that_is_expected_must_be_stated() -> None:
     ]
 
 
+def test_what_the_manifest_calls_optional_may_be_left_out_or_empty() -> None:
+    assert told(expects=STATED | {"prefix": ""}) == []
+
+
 @pytest.mark.parametrize("nothing", ["", [], ["a", ""]])
 def test_and_not_with_nothing(nothing: str | list[str]) -> None:
     assert told(expects=STATED | {"audience": nothing}) == [
@@ -59,7 +67,7 @@ def test_nothing_else_is_expected() -> None:
     assert told(expects=STATED | {"audiences": "x"}) == [
         (
             "here.expects.audiences: Push holds deliveries against nothing of this name; "
-            "remove it; Push expects: audience, origins"
+            "remove it; Push expects: audience, origins, prefix"
         )
     ]
 
