@@ -1,14 +1,29 @@
 """A sample delivery is sent as the provider would send it: the hub's own edge would accept it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from connectors import manifest_path
-from hub.schemes import SCHEMES, Delivery
+import cli.send
+from cli.failure import Failed
+from cli.send import example_of, signed
+from cli.signing import Draft
+from cli.signing.examples import examples
+from connectors import connector_names, manifest_path
+from hub.config import Integration
+from hub.deliveries import Delivery, Expected
+from hub.manifest import read_manifest
+from hub.schemes import scheme
 from hub.webhook_spec import read_webhook
 from tests.cli.conftest import SIGNING, Stage, Web
+from tests.fakes import FakeFetch
+from tests.provider import PUBLIC_URL, STATED, Endpoint, manifest_of, required_expects, secret_of, spec_of
+
+SOURCES = [name for name in connector_names() if manifest_of(name).webhook]
+ONLY_THE_PROVIDER = {"google_oidc", "paypal", "sendgrid", "sns"}  # schemes with a private key
 
 
 @pytest.fixture
@@ -25,7 +40,8 @@ def test_the_connectors_example_is_sent_signed(deployed: Stage, web: Web) -> Non
     [(method, path, headers, body)] = web.came
     spec, _ = read_webhook(manifest_path("shopify"))
     delivery = Delivery(method, {name: (value,) for name, value in headers.items()}, body)
-    SCHEMES[spec.scheme](delivery, spec, [SIGNING])  # raises where the edge would refuse
+    held = Expected([SIGNING], 0, None, "", {}, FakeFetch())
+    scheme(spec.signature.scheme)(delivery, spec.signature, held)  # raises where the edge would refuse
     assert (method, path) == ("POST", "/webhooks/shop-eu")
     assert headers["x-shopify-topic"] == "orders/create"
     assert headers["x-shopify-shop-domain"] == "shop-eu.myshopify.com"
@@ -63,7 +79,10 @@ def test_a_refusal_is_shown_and_fails(deployed: Stage, web: Web) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("shop-eu", "orders/creat"), "Shopify has no example for topic 'orders/creat'; topics: orders/create"),
+        (
+            ("shop-eu", "orders/creat"),
+            "The connector shopify has no example for 'orders/creat', but for customers/create, ",
+        ),
         (("erp", "orders/create"), "erp receives no webhooks: its connector is 'erpnext'."),
         (("shop-eu", "orders/create", "/nowhere/body"), "/nowhere/body cannot be read: No such file or directory."),
     ],
@@ -82,3 +101,58 @@ def test_a_missing_secret_is_told(deployed: Stage, web: Web) -> None:
 
     assert (result.exit_code, web.came) == (1, [])
     assert "shop-eu has no secret 'webhook': store it with `hub secrets set shop-eu`." in result.stderr
+
+
+class Configured:
+    """A stage with one integration of a connector."""
+
+    def __init__(self, connector: str) -> None:
+        self.connector = connector
+
+    def integration(self, _name: str) -> Integration:
+        expects = {name: STATED.get(name, f"stated-{name}") for name in required_expects(self.connector)}
+        return Integration.model_validate(
+            {"connector": self.connector, "public_url": PUBLIC_URL, "expects": expects, "account": "eu.example.com"}
+        )
+
+    def manifest(self, _name: str) -> Any:
+        return read_manifest(manifest_path(self.connector))
+
+
+def sent(connector: str, topic: str, monkeypatch: pytest.MonkeyPatch, file: Path | None = None) -> Draft:
+    monkeypatch.setattr(cli.send, "read", lambda *_: {"webhook": secret_of(connector)})
+    stage: Any = Configured(connector)
+    return signed(stage, "it", spec_of(connector), example_of(connector, topic, file))
+
+
+@pytest.mark.parametrize(
+    "connector", [name for name in SOURCES if spec_of(name).signature.scheme not in ONLY_THE_PROVIDER]
+)
+def test_what_is_sent_for_any_connector_is_what_its_edge_accepts(
+    connector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for example in examples(connector):
+        if example.expects:
+            continue  # of an integration that is configured in another way
+        draft = sent(connector, example.topic or example.handshake, monkeypatch)
+        at = Endpoint(connector, now=datetime.now(UTC))
+
+        answer = at.send(draft)
+
+        assert answer.status < 300, (example.name, at.reasons())
+
+
+@pytest.mark.parametrize("connector", [name for name in SOURCES if spec_of(name).signature.scheme in ONLY_THE_PROVIDER])
+def test_what_only_the_provider_can_sign_is_told(connector: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = next(each.topic for each in examples(connector) if each.topic)
+
+    with pytest.raises(Failed, match="signs with a private key that nobody else has"):
+        sent(connector, topic, monkeypatch)
+
+
+def test_a_body_in_which_no_proof_can_stand_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(b"no JSON")
+
+    with pytest.raises(Failed, match="cannot be signed as Adyen does"):
+        sent("adyen", "AUTHORISATION", monkeypatch, file)
