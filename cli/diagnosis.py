@@ -66,8 +66,8 @@ def bodies(body: bytes) -> Iterator[tuple[str, bytes]]:
     with suppress(ValueError, binascii.Error):
         yield "decoded from base64 once more", base64.b64decode(body, validate=True)
     yield "encoded in base64", base64.b64encode(body)
+    yield "decoded as Latin-1 and encoded as UTF-8", body.decode("latin-1").encode("utf-8")
     if text:
-        yield "decoded as Latin-1 and encoded as UTF-8", body.decode("latin-1").encode("utf-8")
         with suppress(UnicodeEncodeError):
             yield "decoded from UTF-8 twice", text.encode("latin-1")
 

@@ -220,7 +220,7 @@ def delivery_of(content: Mapping[str, Any]) -> Delivery:
             raise TypeError(f"header {header} is not a text")
         headers.setdefault(header.lower(), []).append(value)
     body = content.get("body", "")
-    raw = base64.b64decode(content["body_base64"]) if "body_base64" in content else body.encode("utf-8")
+    raw = base64.b64decode(content["body_base64"], validate=True) if "body_base64" in content else body.encode("utf-8")
     return Delivery(content.get("method", "POST"), headers, raw, urlsplit(content.get("url", "")).query)
 
 
