@@ -22,6 +22,7 @@ from infra.local.synthesis import synthesize
 from infra.local.warm_up import warm_up
 from tests.local_aws.hub import (
     FLOW,
+    FORGE,
     INTEGRATION,
     OTHER_FLOW,
     OTHER_INTEGRATION,
@@ -44,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped local configuration with three shops more and short waits."""
+    """The shipped local configuration with three shops and a forge more, and short waits."""
     folder = tmp_path_factory.mktemp("config")
     content: dict[str, Any] = yaml.safe_load((CONFIG / f"{STAGE}.yaml").read_text())
     flow = content["flows"][FLOW] | {"retry": RETRY}
@@ -55,7 +56,9 @@ def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         OTHER_FLOW: flow | {"source": OTHER_INTEGRATION},
         f"{WITHOUT_SECRET}-to-erp": flow | {"source": WITHOUT_SECRET},
         f"{WITH_TOKEN}-to-erp": flow | {"source": WITH_TOKEN},
+        f"{FORGE}-to-erp": flow | {"source": FORGE},
     }
+    content["integrations"][FORGE] = {"connector": "github", "allowed_addresses": ["127.0.0.0/8", "published"]}
     content["integrations"][WITH_TOKEN]["token_header"] = "X-Token"
     (folder / f"{STAGE}.yaml").write_text(yaml.safe_dump(content))
     return folder

@@ -26,6 +26,7 @@ FLOW = "shop-eu-to-erp"
 OTHER_INTEGRATION = "shop-us"
 OTHER_FLOW = "shop-us-to-erp"
 WITHOUT_SECRET = "shop-new"
+FORGE = "forge"  # GitHub, whose connector is a manifest alone; only this machine and GitHub may send
 WITH_TOKEN = "shop-token"  # asks for a one-time token in the header X-Token
 PATIENCE_SECONDS = 30.0
 MUG, SHIRT, POSTER = GOODS[1:4]

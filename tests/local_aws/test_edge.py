@@ -1,11 +1,13 @@
 """The edge end to end: bodies too large for a queue, one-time tokens, secrets that are being rotated."""
 
 import hashlib
+import hmac
 import json
 import secrets
 import time
 import zlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,12 @@ from hub.events import Event, from_json, to_json
 from hub.receive import MAX_BODY_BYTES
 from infra.local.ministack import ACCOUNT
 from infra.local.running import LOCAL_REGION
+from infra.local.secrets import signing_secret
 from infra.local.shopify import as_sent
 from infra.local.stand_in import stock
 from tests.local_aws.hub import (
     FLOW,
+    FORGE,
     INTEGRATION,
     OTHER_INTEGRATION,
     STAGE,
@@ -187,3 +191,30 @@ def test_during_a_rotation_both_secrets_are_accepted_and_the_one_before_is_told(
 def accepted(hub: LocalHub, secret: str) -> str | None:
     """The event of a new order of the other shop, signed by a secret; None where it was refused."""
     return hub.shop(OTHER_INTEGRATION, secret).deliver("orders/create", an_order()).event or None
+
+
+def test_an_event_that_no_connector_reads_yet_is_verified_named_and_recorded(hub: LocalHub) -> None:
+    number = fresh_number()
+    body = json.dumps({"action": "opened", "issue": {"id": number}, "repository": {"id": number}}).encode()
+    signature = hmac.new(signing_secret(FORGE).encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "issues",
+        "X-GitHub-Delivery": f"delivery-{number}",
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+    url = hub.api_url + names.webhook_path(FORGE)
+
+    taken = hub.http.post(url, content=body, headers=headers)
+    forged = hub.http.post(url, content=body + b" ", headers=headers)
+    items = wait_for(lambda: recorded(hub, f"delivery-{number}"), "it was not recorded")
+
+    assert (taken.status_code, forged.status_code) == (200, 401)
+    assert [(each["outcome"]["S"], each["type"]["S"]) for each in items] == [("ignored", "github.issues/opened")]
+
+
+def recorded(hub: LocalHub, event_id: str) -> list[dict[str, Any]] | None:
+    """The ledger's entries of a forge's event, whatever it is about."""
+    pages = hub.aws.client("dynamodb").get_paginator("scan").paginate(TableName=names.ledger_table(STAGE))
+    record = f"{FORGE}-to-erp#{event_id}"
+    return [item for page in pages for item in page["Items"] if item["record"]["S"] == record] or None
