@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -207,7 +207,8 @@ def signable(connector: str) -> list[Example]:
     """One example whose body can be any other, since nothing of the proof stands in it."""
     for example, signed in samples(connector):
         at = Endpoint(connector)
-        if signed.body == at.draft(example).body and signed.body and not example.handshake:
+        in_body = at.spec.signature.covers == "fields" or signed.body != at.draft(example).body
+        if signed.body and not in_body and not example.handshake:
             return [example]
     return []
 
@@ -273,6 +274,10 @@ def test_whatever_a_provider_signs_is_taken_or_refused_at_length(
     takes_all(connector, example, data)
 
 
+def is_form(draft: Draft) -> bool:
+    return "form-urlencoded" in draft.header("content-type")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("connector", [name for name, _ in SIGNABLE if Endpoint(name).spec.signature.covers == "body"])
 def test_every_single_signed_byte_counts(connector: str) -> None:
@@ -282,6 +287,8 @@ def test_every_single_signed_byte_counts(connector: str) -> None:
         at = Endpoint(connector)
         altered = bytearray(draft.body)
         altered[place] ^= 0x20
+        if is_form(draft) and parse_qsl(bytes(altered)) == parse_qsl(draft.body):
+            continue  # %2B and %2b are the same field, and the fields are what such a provider signs
 
         assert 400 <= at.send(replace(draft, body=bytes(altered)), example).status < 500, place
 
