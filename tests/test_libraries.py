@@ -256,7 +256,7 @@ def test_libraries_crash_on_a_signature_that_is_not_ascii_and_the_hub_refuses(si
     ("library", "connector"),
     [
         ("stripe", "stripe"),
-        ("slack_sdk", "slack"),
+        ("slack-sdk", "slack"),
         ("gidgethub", "github"),
         ("razorpay", "razorpay"),
         ("twilio", "twilio"),
