@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -224,7 +225,8 @@ def delivery_of(content: Mapping[str, Any]) -> Delivery:
     return Delivery(content.get("method", "POST"), headers, raw, urlsplit(content.get("url", "")).query)
 
 
-def known_manifests() -> dict[str, Manifest]:
+@cache
+def known_manifests() -> Mapping[str, Manifest]:
     """Every connector's manifest by its name and by what else it is known as."""
     known: dict[str, Manifest] = {}
     for connector in connector_names():

@@ -11,7 +11,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -32,8 +31,6 @@ ACCEPT, REJECT = "accept", "reject"
 Request = dict[str, Any]
 Case = tuple[str, str, Request]  # the rule, what must become of the request, the request
 
-MANIFESTS = cache(known_manifests)
-
 
 def mac(secret: str | bytes, message: bytes | str, algorithm: str = "sha256") -> bytes:
     key = secret.encode() if isinstance(secret, str) else secret
@@ -53,7 +50,7 @@ def request(provider: str, body: bytes = BODY, **how: Any) -> Request:
 
 
 def verdict(content: Mapping[str, Any]) -> str:
-    held = vector_of(content, "case", MANIFESTS())
+    held = vector_of(content, "case", known_manifests())
     try:
         accepted = receive(held.delivery, held.receiver(), held.outside(), datetime.fromtimestamp(held.now, UTC))
     except (Rejected, Temporary) as refusal:

@@ -73,12 +73,10 @@ FIELDS = of_each(  # some fields are signed, each by itself
         for name, several in DELIVERIES.items()
     }
 )
-WHOLE = of_each(  # every byte of the body is signed
-    {
-        name: [each for each in several if each.body and (spec_of(name).signature.covers == "body" or in_header(each))]
-        for name, several in DELIVERIES.items()
-    }
-)
+WHOLE = {  # every byte of the body is signed
+    name: [each for each in several if each.body and (spec_of(name).signature.covers == "body" or in_header(each))]
+    for name, several in DELIVERIES.items()
+}
 HANDSHAKES = of_each({name: [each for each in several if each.handshake] for name, several in ALL_EXAMPLES.items()})
 FIRSTS = of_each({name: several[:1] for name, several in DELIVERIES.items()})  # one of each connector
 FIRSTS_OF_TOPICS = {
@@ -213,13 +211,12 @@ def test_examples_expect_something() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("as_base64", [False, True], ids=["text", "base64"])
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_is_accepted_as_the_events_that_it_states(example: Example, as_base64: bool) -> None:
+def test_an_example_is_accepted_as_the_events_that_it_states(example: Example) -> None:
     at = Endpoint(example.connector)
     draft = at.signed(example)
 
-    events = accepted(at, at.send(draft, example, as_base64=as_base64))
+    events = accepted(at, at.send(draft, example, as_base64=False))
 
     expected = example.expected.get("events", [example.expected])
     assert [(event.subject, event.type) for event in events] == [
@@ -275,29 +272,31 @@ def test_an_example_is_read_as_the_record_or_the_refusal_that_it_states(example:
     assert record.kind == kind
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_a_redelivery_has_the_same_ids_entities_and_bytes(example: Example) -> None:
-    at = Endpoint(example.connector)
-    draft = at.signed(example)
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_redelivery_has_the_same_ids_entities_and_bytes(name: str) -> None:
+    for example in DELIVERIES[name]:
+        at = Endpoint(example.connector)
+        draft = at.signed(example)
 
-    at.send(draft, example, as_base64=True)
-    first = at.events()
-    at.send(draft, example, as_base64=False)
+        at.send(draft, example, as_base64=True)
+        first = at.events()
+        at.send(draft, example, as_base64=False)
 
-    assert at.events() == [*first, *first]
+        assert at.events() == [*first, *first]
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_a_redelivery_that_is_signed_anew_has_the_same_ids(example: Example) -> None:
-    at, then = Endpoint(example.connector), Endpoint(example.connector, now=later(60))
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_redelivery_that_is_signed_anew_has_the_same_ids(name: str) -> None:
+    for example in DELIVERIES[name]:
+        at, then = Endpoint(example.connector), Endpoint(example.connector, now=later(60))
 
-    at.send(at.signed(example), example)
-    then.send(then.signed(example), example)
+        at.send(at.signed(example), example)
+        then.send(then.signed(example), example)
 
-    assert [(event.id, event.subject) for event in at.events()] == [
-        (event.id, event.subject) for event in then.events()
-    ]
-    assert at.events()
+        assert [(event.id, event.subject) for event in at.events()] == [
+            (event.id, event.subject) for event in then.events()
+        ]
+        assert at.events()
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -358,39 +357,44 @@ def test_an_unverified_handshake_is_refused_without_its_answer(example: Example)
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_what_somebody_else_signed_is_refused(example: Example) -> None:
-    at = Endpoint(example.connector)
-    other: dict[str, str | Sequence[str]] = dict.fromkeys(required_expects(example.connector), "somebody-else")
-    if at.spec.signature.secret:
-        forged = at.signed(example, secret=1)
-    else:
-        forged = Endpoint(example.connector, states=other).signed(example, secret=1)
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_somebody_else_signed_is_refused(name: str) -> None:
+    for example in DELIVERIES[name]:
+        at = Endpoint(example.connector)
+        other: dict[str, str | Sequence[str]] = dict.fromkeys(required_expects(example.connector), "somebody-else")
+        if at.spec.signature.secret:
+            forged = at.signed(example, secret=1)
+        else:
+            forged = Endpoint(example.connector, states=other).signed(example, secret=1)
 
-    refused(at, at.send(forged, example))
-
-
-@pytest.mark.parametrize("example", WHOLE)
-def test_a_body_altered_in_one_bit_is_refused(example: Example) -> None:
-    at = Endpoint(example.connector)
-    draft = at.signed(example)
-    last = len(draft.body) - 1
-    for place in {0, last // 4, last // 2, last * 3 // 4, last}:
-        altered = bytearray(draft.body)
-        altered[place] ^= 1
-
-        refused(at, at.send(replace(draft, body=bytes(altered)), example))
+        refused(at, at.send(forged, example))
 
 
-@pytest.mark.parametrize("example", WHOLE)
-def test_a_body_with_something_more_is_refused(example: Example) -> None:
-    at = Endpoint(example.connector)
-    draft = at.signed(example)
-    for more in (b" ", b"\n", b"\x00", b"\r\n"):
-        refused(at, at.send(replace(draft, body=draft.body + more), example))
+@pytest.mark.parametrize("name", [name for name in SOURCES if WHOLE[name]])
+def test_a_body_altered_in_one_bit_is_refused(name: str) -> None:
+    for example in WHOLE[name]:
+        at = Endpoint(example.connector)
+        draft = at.signed(example)
+        last = len(draft.body) - 1
+        for place in {0, last // 4, last // 2, last * 3 // 4, last}:
+            altered = bytearray(draft.body)
+            altered[place] ^= 1
+
+            refused(at, at.send(replace(draft, body=bytes(altered)), example))
 
 
-@pytest.mark.parametrize("example", [each for each in WHOLE if each.values[0].payload is not None])
+@pytest.mark.parametrize("name", [name for name in SOURCES if WHOLE[name]])
+def test_a_body_with_something_more_is_refused(name: str) -> None:
+    for example in WHOLE[name]:
+        at = Endpoint(example.connector)
+        draft = at.signed(example)
+        for more in (b" ", b"\n", b"\x00", b"\r\n"):
+            refused(at, at.send(replace(draft, body=draft.body + more), example))
+
+
+@pytest.mark.parametrize(
+    "example", of_each({name: [e for e in several if e.payload is not None][:1] for name, several in WHOLE.items()})
+)
 def test_a_body_that_was_parsed_and_written_again_is_refused(example: Example) -> None:
     at = Endpoint(example.connector)
     draft = at.signed(example)
@@ -690,18 +694,19 @@ def test_an_unknown_topic_is_kept(name: str) -> None:
     assert event.type.startswith(f"{name}.unheard/of")
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_log_lines_and_answers_bear_no_body_no_signature_and_no_secret(example: Example) -> None:
-    at = Endpoint(example.connector)
-    draft = at.signed(example)
+@pytest.mark.parametrize("name", SOURCES)
+def test_log_lines_and_answers_bear_no_body_no_signature_and_no_secret(name: str) -> None:
+    for example in DELIVERIES[name]:
+        at = Endpoint(example.connector)
+        draft = at.signed(example)
 
-    answers = [at.send(draft, example), at.send(replace(draft, body=draft.body + b" "), example)]
+        answers = [at.send(draft, example), at.send(replace(draft, body=draft.body + b" "), example)]
 
-    told = repr(at.telemetry.lines) + repr(answers)
-    proof = [draft.header(name) for name in proof_of(at, example) if len(draft.header(name)) > 12]
-    ids = {event.id for event in at.events()}  # an id that is part of the proof is told
-    for private in {secret_of(example.connector), *proof, *personal(example.payload)} - {"", *ids}:
-        assert private not in told
+        told = repr(at.telemetry.lines) + repr(answers)
+        proof = [draft.header(name) for name in proof_of(at, example) if len(draft.header(name)) > 12]
+        ids = {event.id for event in at.events()}  # an id that is part of the proof is told
+        for private in {secret_of(example.connector), *proof, *personal(example.payload)} - {"", *ids}:
+            assert private not in told
 
 
 def personal(payload: Any) -> Iterator[str]:
