@@ -166,7 +166,7 @@ def fact_of(
     kind, key = _entity_id(entity) or "other", _entity_id(entity_id)
     if not key:
         kind, key = UNREADABLE, hashlib.sha256(data).hexdigest()[:32]
-    event_id = _joined(ids) or hashed_id(name.encode(), data)
+    event_id = _joined(ids, data) or hashed_id(name.encode(), data)
     readable = content_type if content_type.isascii() and content_type.isprintable() else ""
     return Fact(name, event_id, kind, key, version, time, data, readable)
 
@@ -213,10 +213,9 @@ def _fact(stated: Stated, spec: WebhookSpec, topics: Mapping[str, Topic], data: 
     where = spec.facts
     name = _name(stated, where.topic) or NO_TOPIC
     topic = topics.get(name) or Topic(name)
-    event_id = _event_id(stated, where.event_id)
     return fact_of(
         name,
-        (event_id,) if event_id else (),
+        _ids(stated, where.event_id),
         stated.text(_as_text(topic.entity) or where.entity),
         stated.text(topic.entity_id or where.entity_id),
         data,
@@ -244,20 +243,25 @@ def _name(stated: Stated, expression: str) -> str:
     return name if PRINTABLE.fullmatch(name) else ""
 
 
-def _event_id(stated: Stated, expressions: Sequence[str]) -> str:
+def _ids(stated: Stated, expressions: Sequence[str]) -> list[str]:
     if len(expressions) == 1 and _is_header(expressions[0]):
-        return _printable_header(stated, expressions[0])
-    return _joined([stated.text(expression) for expression in expressions])
+        return [_printable_header(stated, expressions[0])]
+    return [stated.text(expression) for expression in expressions]
 
 
-def _joined(parts: Sequence[str]) -> str:
-    """An id of several parts; "" where there is none of them, a hash where they cannot be written side by side."""
+def _joined(parts: Sequence[str], data: bytes) -> str:
+    """An id of several parts, told apart by colons; "" where there is none of them.
+
+    Where a part is missing the others may be those of another fact, too, so that the fact's own bytes count as well.
+    """
     if not any(parts):
         return ""
-    joined = ":".join(parts)
-    if PRINTABLE.fullmatch(joined):
+    *others, last = parts
+    joined = ":".join([*(each.replace("%", "%25").replace(":", "%3A") for each in others), last])
+    if all(parts) and PRINTABLE.fullmatch(joined):
         return joined
-    return hashed_id(*(part.encode("utf-8", "surrogatepass") for part in parts))
+    told = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashed_id(*told) if all(parts) else hashed_id(*told, data)
 
 
 def _is_header(expression: str) -> bool:

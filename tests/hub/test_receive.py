@@ -290,6 +290,29 @@ def test_facts_without_ids_have_stable_ones_of_their_own() -> None:
     assert facts_in(two)[0].id == second.id
 
 
+PARTS = replace(
+    BATCH, spec=replace(BATCH.spec, facts=replace(BATCH.spec.facts, event_id=("item:a", "item:b", "item:c")))
+)
+
+
+def id_of(**parts: str) -> str:
+    body = json.dumps({"value": [parts | {"thing": "x"}]}).encode()
+    return received(delivery(body), PARTS).id
+
+
+def test_an_id_of_several_parts_names_one_fact_alone() -> None:
+    assert id_of(a="1", b="2", c="3:4") == "1:2:3:4"
+    assert id_of(a="1", b="2:3", c="4") == "1:2%3A3:4"
+    assert id_of(a="1:2", b="3", c="4") == "1%3A2:3:4"
+    assert id_of(a="1%3A2", b="3", c="4") == "1%253A2:3:4"
+
+
+def test_where_a_part_is_missing_the_fact_itself_counts_as_well() -> None:
+    assert id_of(a="1", b="2", note="x").startswith("sha256-")
+    assert id_of(a="1", b="2", note="x") != id_of(a="1", b="2", note="y")
+    assert id_of(a="1", b="2", note="x") == id_of(a="1", b="2", note="x")
+
+
 @pytest.mark.parametrize("body", [b'{"value": []}', b'{"value": {}}', b"{}", b"[]", b"no", b'{"value": [null]}'])
 def test_a_batch_without_facts_is_one_about_itself(body: bytes) -> None:
     event = received(delivery(body), BATCH)

@@ -26,7 +26,7 @@ def _event(stated: Stated, number: str) -> Fact:
     named = category and kind and entity_id and date  # less than all could be shared by two events
     return fact_of(
         f"{category}.{kind}",
-        [number, entity_id, date, kind] if named else [],
+        [number, entity_id, kind, date] if named else [],
         category.lower(),
         entity_id,
         canonical(stated.item),
