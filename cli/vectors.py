@@ -16,6 +16,7 @@ provider publishes; "expect": "accept" or "reject".
 
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,7 @@ from hub.settings import WebhookSettings
 from webhooks.handler import delivery_from_api_gateway
 
 URLS = ("public_url", "notification_url")  # what a file may call the URL as registered
-NAMED_SECRETS = ("signing_token", "signing_secret", "parent_key")  # beside `secrets`, which has no names
+NAMED_SECRET = re.compile(r"signing|^parent_|^public_key$|^password$")  # beside `secrets`, which has no names
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,12 @@ def secrets_of(content: Mapping[str, Any]) -> tuple[str, ...]:
     config = content.get("config") or {}
     if not isinstance(secrets, list) or not all(isinstance(each, str) for each in secrets):
         raise TypeError("secrets is not a list of texts")
-    named = [value for name, value in config.items() if name in NAMED_SECRETS and isinstance(value, str)]
+    user = config.get("user", config.get("username"))
+    named = [
+        f"{user}:{value}" if name == "password" and user else value
+        for name, value in config.items()
+        if NAMED_SECRET.search(name) and isinstance(value, str)
+    ]
     keyed = [
         value
         for name, several in config.items()
@@ -145,8 +151,6 @@ def secrets_of(content: Mapping[str, Any]) -> tuple[str, ...]:
         for value in several.values()
         if isinstance(value, str)
     ]
-    if not secrets and "password" in config and ("username" in config or "user" in config):
-        named.append(f"{config.get('username', config.get('user'))}:{config['password']}")
     return (*named, *keyed, *secrets)
 
 
@@ -190,7 +194,7 @@ def vector_of(content: Mapping[str, Any], name: str, manifests: Mapping[str, Man
     if not isinstance(content, dict):
         raise TypeError("it is not an object")
     provider = content["provider"]
-    manifest = manifests.get(squeezed(provider))
+    manifest = manifests.get(squeezed(provider)) or manifests.get(squeezed(str(content.get("scheme", ""))))
     if manifest is None or manifest.webhook is None:
         raise ValueError(f"there is no connector for provider {provider!r}")
     tolerance = content.get("tolerance_s", ())
