@@ -185,7 +185,7 @@ def answers_all(connector: str, data: st.DataObject) -> None:
     assert all("\n" not in value and "\r" not in value for value in (answer.content_type, *answer.headers.values()))
 
 
-SHORT = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SHORT = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @pytest.mark.parametrize("connector", SOURCES)

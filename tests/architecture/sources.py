@@ -57,29 +57,24 @@ def _imports(path: Path) -> tuple[Import, ...]:
 
 
 def _each_import(path: Path) -> Iterator[Import]:
-    parsed = tree(path)
-    for_types = {
-        inner
-        for node in ast.walk(parsed)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    lazy = {
-        inner
-        for node in ast.walk(parsed)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(parsed):
+    waiting: list[tuple[ast.AST, bool, bool]] = [(tree(path), False, False)]
+    while waiting:
+        node, for_types, lazy = waiting.pop()
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, node in for_types, node in lazy)
+                yield Import(alias.name, node.lineno, for_types, lazy)
         elif isinstance(node, ast.ImportFrom):
             assert node.module, f"{path}:{node.lineno}: a relative import"
             for alias in node.names:
                 inner_module = f"{node.module}.{alias.name}"
                 named = inner_module if module_path(inner_module) else node.module
-                yield Import(named, node.lineno, node in for_types, node in lazy)
+                yield Import(named, node.lineno, for_types, lazy)
+        elif isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):  # no expression imports
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                for_types = True
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lazy = True
+            waiting += [(inner, for_types, lazy) for inner in ast.iter_child_nodes(node)]
 
 
 @cache
