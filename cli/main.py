@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import configuration, events, secrets, setup, signature
+from cli import configuration, events, flow, secrets, setup, signature
 from cli.failure import ToldGroup
 from cli.rotation import rotate, status
 from cli.send import send
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(configuration.app, name="config")
 app.add_typer(events.app, name="events")
+app.add_typer(flow.app, name="flow")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")

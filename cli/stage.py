@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 LOCAL = "local"
 PATIENCE = ClientConfig(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3, "mode": "standard"})
@@ -69,6 +71,14 @@ class Stage:
     def dynamodb(self) -> "DynamoDBClient":
         """DynamoDB of the stage."""
         return cast("DynamoDBClient", self._client("dynamodb"))
+
+    def sqs(self) -> "SQSClient":
+        """SQS of the stage."""
+        return cast("SQSClient", self._client("sqs"))
+
+    def lambda_(self) -> "LambdaClient":
+        """Lambda of the stage."""
+        return cast("LambdaClient", self._client("lambda"))
 
     def cloudwatch(self) -> "CloudWatchClient":
         """The metrics of the stage."""

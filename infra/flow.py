@@ -10,12 +10,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from hub import names
+from hub.breaker import Limits
 from hub.config import Config
 from hub.settings import DeliverySettings, RetrySettings
 from infra import dead_letters
 from infra.actions import actions_of
 from infra.alarms import ring
 from infra.bodies import QUEUED_DAYS, Bodies
+from infra.breaker import may_wake
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
 from infra.receives import receives
@@ -101,6 +103,7 @@ class Flow(Construct):
                 bodies_bucket=shared.bodies.name,
                 actions=actions_of(config, flow),
                 flow_settings=flow.settings,
+                max_concurrency=flow.max_concurrency,
                 workers=flow.workers,
                 ledger_days=config.ledger_days,
                 retry=RetrySettings(
@@ -108,6 +111,7 @@ class Flow(Construct):
                     cap_seconds=flow.retry.cap_seconds,
                     give_up_after_seconds=flow.retry.give_up_after_hours * 3600,
                 ),
+                breaker=Limits(**destination.breaker.model_dump()),
             ),
             longest={
                 self.queue.queue_url: longest_queue_url(names.queue(stage, self.name)),
@@ -121,6 +125,14 @@ class Flow(Construct):
                     actions=["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"], resources=[shared.table.table_arn]
                 ),
                 may_read_secret(self, stage, flow.destination),
+                iam.PolicyStatement(
+                    actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+                    resources=[shared.table.table_arn],
+                    conditions={
+                        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"destination/{flow.destination}"]}
+                    },
+                ),
+                may_wake(self, stage, flow.destination),
                 shared.bodies.may("s3:GetObject"),
             ],
             timeout_seconds=TIMEOUT_SECONDS,

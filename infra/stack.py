@@ -10,6 +10,7 @@ from hub.config import Config
 from infra.actions import manifest_of
 from infra.alarms import AlarmsTopic
 from infra.bodies import Bodies
+from infra.breaker import DestinationBreaker
 from infra.credentials import IntegrationSecret
 from infra.dead_letters import DeadLetters
 from infra.edge import Api, routes
@@ -40,6 +41,10 @@ class HubStack(cdk.Stack):
         for name, integration in config.integrations.items():
             purposes = "; ".join(f"{key}: {what}" for key, what in manifest_of(integration).secrets.items())
             IntegrationSecret(secrets, name, stage, name, purposes)
+
+        breakers = Construct(self, "Breakers")
+        for destination in sorted({flow.destination for flow in config.flows.values()}):
+            DestinationBreaker(breakers, destination, runtime, config, table)
 
         api = Api(self, "Edge", stage)
         bodies = Bodies(self, "Bodies", stage, platform, config.ledger_days)

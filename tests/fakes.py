@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from adapters.telemetry import Telemetry
+from hub.breaker import Breaker
 from hub.connector import Effect, Written
 from hub.deliver_batch import Received
 from hub.errors import HubError, LedgerUnavailable, SourceUnavailable
@@ -176,6 +177,27 @@ class FakeLedger:
     def outcome(self, flow: str, subject: str, event_id: str) -> Outcome | None:
         entry = self.entries.get((flow, subject, event_id))
         return entry.outcome if entry else None
+
+
+@dataclass
+class FakeBreakers:
+    """Breakers in memory. `faster` is written by somebody else just before the next write."""
+
+    kept: Breaker = field(default_factory=Breaker)
+    faster: list[Breaker] = field(default_factory=list)
+    unavailable: bool = False
+
+    def read(self, destination: str) -> Breaker:
+        if self.unavailable:
+            raise LedgerUnavailable("down")
+        return self.kept
+
+    def write(self, destination: str, breaker: Breaker) -> bool:
+        if self.faster:
+            self.kept = self.faster.pop(0)
+            return False
+        self.kept = breaker
+        return True
 
 
 @dataclass

@@ -19,20 +19,25 @@ from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import EdgeTelemetry, Telemetry
 from adapters.tokens import DynamoTokens
 from connectors import connector_module, facts_module, has_code, manifest_path
+from hub.breaker import Breakers, Limits
 from hub.dead_letter import Notices
 from hub.deliver import Route
 from hub.deliver_batch import DeadLetters
 from hub.errors import NotConfigured
 from hub.events import Event
+from hub.guard import Guard
 from hub.ledger import Ledger
+from hub.names import breaker_function
 from hub.receive import Bodies, Outside, Receiver, Tokens
-from hub.settings import PUBLISHED, DeliverySettings, DlqSettings, WebhookSettings
+from hub.settings import PUBLISHED, BreakerSettings, DeliverySettings, DlqSettings, WebhookSettings
+from hub.tend_breaker import Valves
 from hub.webhook_spec import WebhookSpec, read_webhook
 
 if TYPE_CHECKING:  # which the webhook Lambda need not load
     from hub.connector import Read
     from hub.records import Record
 
+PROBE_SECONDS = 10.0  # a destination that takes longer for its cheapest call does not serve
 PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
 
 
@@ -157,12 +162,15 @@ class DeliveryHub:
     seconds_per_event: float  # an event is not begun with less than this left
     now: Callable[[], datetime]
     draw: Callable[[], float]
+    guard: Guard
 
 
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
+    from adapters.breakers import DynamoBreakers
     from adapters.dynamodb import DynamoLedger
     from adapters.http import DestinationHttp
+    from adapters.valves import wake
     from hub.manifest import read_manifest
 
     settings = DeliverySettings.from_env(environment)
@@ -175,14 +183,13 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         utc_now,
     )
     connector = connector_module(settings.destination_connector)
-    http = DestinationHttp(
-        settings.destination_url,
-        partial(connector.credentials, secrets.live),
-        secrets.forget,
-        settings.http_timeout_seconds,
-        settings.workers,
-    )
+    credentials = partial(connector.credentials, secrets.live)
+    timeout = settings.http_timeout_seconds
+    http = DestinationHttp(settings.destination_url, credentials, secrets.forget, timeout, settings.workers)
     source = read_manifest(manifest_path(settings.source_connector))
+    dynamodb = session.create_client("dynamodb", config=PATIENT)
+    functions = session.create_client("lambda", config=PATIENT)
+    tender = breaker_function(settings.stage, settings.destination)
     bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
         flow=settings.flow,
@@ -195,14 +202,22 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     )
     return DeliveryHub(
         route,
-        DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
+        DynamoLedger(dynamodb, settings.ledger_table, settings.ledger_days),
         SqsEventQueue(sqs, settings.queue_url),
         SqsDeadLetters(sqs, settings.dead_letter_queue_url),
         Telemetry("delivery", {"stage": settings.stage, "flow": settings.flow}, utc_now),
         settings.workers,
-        settings.http_timeout_seconds,
+        timeout,
         utc_now,
         random.random,
+        Guard(
+            settings.flow,
+            settings.max_concurrency,
+            settings.destination,
+            DynamoBreakers(dynamodb, settings.ledger_table),
+            settings.breaker,
+            lambda: wake(functions, tender),
+        ),
     )
 
 
@@ -241,5 +256,47 @@ def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
         DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
         SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn),
         Telemetry("dlq", {"stage": settings.stage}, utc_now),
+        utc_now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerHub:
+    """What the breaker handler needs."""
+
+    destination: str
+    breakers: Breakers
+    limits: Limits
+    valves: Valves
+    notices: Notices
+    probe: Callable[[], None]
+    telemetry: Telemetry
+    now: Callable[[], datetime]
+
+
+def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
+    """The breaker Lambda of one destination, from its environment."""
+    from adapters.breakers import DynamoBreakers
+    from adapters.http import DestinationHttp
+    from adapters.sns import SnsNotices
+    from adapters.valves import LambdaValves
+
+    settings = BreakerSettings.from_env(environment)
+    session: Any = botocore.session.get_session()
+    dynamodb = session.create_client("dynamodb", config=PATIENT)
+    secrets = IntegrationSecrets(
+        session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
+    )
+    connector = connector_module(settings.connector)
+    credentials = partial(connector.credentials, secrets.live)
+    http = DestinationHttp(settings.url, credentials, secrets.forget, PROBE_SECONDS, connections=1)
+    return BreakerHub(
+        settings.destination,
+        DynamoBreakers(dynamodb, settings.ledger_table),
+        settings.breaker,
+        LambdaValves(session.create_client("lambda", config=PATIENT), dynamodb, settings.ledger_table, settings.stage),
+        SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn),
+        partial(connector.probe, http),
+        Telemetry("breaker", {"stage": settings.stage, "destination": settings.destination}, utc_now),
         utc_now,
     )

@@ -1,12 +1,14 @@
 """Apply one batch of events from a flow's queue: parse, deliver, report what stays."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from adapters.sqs import received_from_record
 from adapters.wiring import DeliveryHub
 from hub.deliver_batch import Again, Batch, Received, deliver_batch
 from hub.errors import Temporary
+from hub.guard import deliver_guarded
 from hub.ledger import Entry
 
 SPARE_SECONDS = 5.0  # for the ledger's write and the visibility changes after the last event
@@ -15,16 +17,17 @@ SPARE_SECONDS = 5.0  # for the ledger's write and the visibility changes after t
 def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[str, Any]:
     """Answer an SQS batch with the ids of the messages that stay on the queue (ReportBatchItemFailures)."""
     received, unreadable = parse(batch, hub)
-    result = deliver_batch(
-        received,
-        hub.route,
-        hub.ledger,
-        hub.dead_letters,
+    deliver = partial(
+        deliver_batch,
+        route=hub.route,
+        ledger=hub.ledger,
+        dead_letters=hub.dead_letters,
         workers=hub.workers,
         now=hub.now,
         out_of_time=lambda: context.get_remaining_time_in_millis() / 1000 < hub.seconds_per_event + SPARE_SECONDS,
         draw=hub.draw,
     )
+    result = deliver_guarded(received, hub.guard, deliver, hub.now)
     report(result, hub)
     try:
         hub.queue.hide(list(result.again), {r["messageId"]: r["receiptHandle"] for r in batch["Records"]})

@@ -24,6 +24,16 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class BreakerLimits(_Strict):
+    """When the flows to a destination are paused, and how soon it is asked whether it is back."""
+
+    strikes: int = Field(default=5, ge=1, le=100, description="Calls in a row that found it unavailable.")
+    first_probe_seconds: float = Field(
+        default=30, ge=1, le=3600, description="Then it is asked, twice as late each time."
+    )
+    longest_probe_seconds: float = Field(default=300, ge=1, le=3600, description="It is asked no later than this.")
+
+
 class Integration(_Strict):
     """A configured instance of a connector: one shop, one ERPNext site."""
 
@@ -51,6 +61,7 @@ class Integration(_Strict):
         default_factory=list,
         description="CIDRs that may send, or 'published' for those that the connector's manifest lists. Empty: all.",
     )
+    breaker: BreakerLimits = Field(default_factory=BreakerLimits)
     token_header: str = Field(
         default="",
         description="A header with a one-time token: a token that comes again with another event is refused.",

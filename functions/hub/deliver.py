@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hub.connector import Destination, Effect, Read, Written
-from hub.errors import Permanent, RetriesExhausted, Temporary
+from hub.errors import Permanent, RetriesExhausted, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Outcome
 from hub.settings import RetrySettings
 
+TRIES_BEFORE_GIVING_UP = 10  # time alone does not tell: it also passes while a destination is down and nothing is tried
 IGNORE = "ignore"  # in a flow's table of actions: this topic is not wanted
 
 
@@ -38,7 +39,8 @@ def deliver(event: Event, route: Route, known: Known, attempts: int, now: dateti
     """Bring one event to its end. Raises Temporary where the end is not now.
 
     An event that the ledger knows as ended ends again without effect, unless an operator replays it. A version older
-    than the entity's newest is stale: applying it would undo a later fact.
+    than the entity's newest is stale: applying it would undo a later fact. An unavailable destination is no event's
+    fault: no event is given up for it.
     """
     head = known.head
     if known.outcome and not event.replay_of:
@@ -72,7 +74,8 @@ def deliver(event: Event, route: Route, known: Known, attempts: int, now: dateti
         return Delivered(end(Outcome.DEAD, failure=Failure.of(error)), head)
     except Temporary as error:
         waited = (now - event.received_at).total_seconds()
-        if waited < route.retry.give_up_after_seconds:
+        tried_enough = attempts >= TRIES_BEFORE_GIVING_UP and waited >= route.retry.give_up_after_seconds
+        if isinstance(error, Unavailable) or not tried_enough:
             raise
         hours = route.retry.give_up_after_seconds / 3600
         exhausted = RetriesExhausted(f"still failing after {hours:g} h: {error}", category=error.category)

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.deliver import Delivered, Route, deliver, wait_seconds
-from hub.errors import LedgerUnavailable, Temporary
+from hub.errors import LedgerUnavailable, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
+
+CALLS_BEFORE_OUTAGE = 2  # that found the destination unavailable: one alone may have been chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,19 @@ class _Group:
     stopped: Again | None = None
 
 
+@dataclass(slots=True)
+class _Outage:
+    """Notices while a batch is worked on that the destination is down: what was not begun then need not try."""
+
+    times: int = 0
+    error: Unavailable | None = None
+
+    def saw(self, error: Temporary) -> None:
+        if isinstance(error, Unavailable):
+            self.times += 1
+            self.error = error if self.times >= CALLS_BEFORE_OUTAGE else None
+
+
 def deliver_batch(
     batch: Sequence[Received],
     route: Route,
@@ -81,9 +96,10 @@ def deliver_batch(
     except LedgerUnavailable as error:
         return _all_again(batch, error, route, draw)
     groups = _by_entity(batch, known)
+    outage = _Outage()
 
     def work(group: _Group) -> None:
-        _deliver_in_order(group, route, dead_letters, now, out_of_time, draw)
+        _deliver_in_order(group, route, dead_letters, outage, now, out_of_time, draw)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         list(pool.map(work, groups))
@@ -114,6 +130,7 @@ def _deliver_in_order(
     group: _Group,
     route: Route,
     dead_letters: DeadLetters,
+    outage: "_Outage",
     now: Callable[[], datetime],
     out_of_time: Callable[[], bool],
     draw: Callable[[], float],
@@ -123,11 +140,16 @@ def _deliver_in_order(
         if out_of_time():
             group.stopped = Again(received, 0.0, Temporary("the invocation's time was up before this event's turn"))
             return
+        if outage.error:
+            wait = wait_seconds(outage.error, received.attempts, route.retry, draw())
+            group.stopped = Again(received, wait, outage.error)
+            return
         known = Known(group.head or says.head, says.outcome)
         try:
             delivered = deliver(received.event, route, known, received.attempts, now())
             _keep(group, received, delivered, dead_letters)
         except Temporary as error:
+            outage.saw(error)
             group.stopped = Again(received, wait_seconds(error, received.attempts, route.retry, draw()), error)
             return
         except Exception as error:  # noqa: BLE001 - the boundary: a bug met by one entity must not stop the others;

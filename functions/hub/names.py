@@ -49,6 +49,11 @@ def dlq_function(stage: str) -> str:
     return f"hub-{stage}-dlq"
 
 
+def breaker_function(stage: str, destination: str) -> str:
+    """The Lambda that tends a destination's breaker."""
+    return f"hub-{stage}-breaker-{destination}"
+
+
 def ledger_table(stage: str) -> str:
     """The DynamoDB table of outcomes."""
     return f"hub-{stage}-ledger"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from hub.breaker import Limits
 from hub.names import FlowsByDeadLetterQueue
 
 VARIABLE = "HUB_SETTINGS"
@@ -84,14 +85,16 @@ class DeliverySettings(Settings):
     bodies_bucket: str
     actions: dict[str, str]  # event type → action
     flow_settings: dict[str, Any]
+    max_concurrency: int = 2  # deliveries of this flow at the same time, unless its breaker says fewer
     workers: int = 2  # entities of one batch that are applied at the same time
     http_timeout_seconds: float = 60.0
     ledger_days: int = 90
     retry: RetrySettings = field(default_factory=RetrySettings)
+    breaker: Limits = field(default_factory=Limits)
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> Self:
-        return cls(retry=RetrySettings(**values.pop("retry")), **values)
+        return cls(retry=RetrySettings(**values.pop("retry")), breaker=Limits(**values.pop("breaker")), **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,21 @@ class DlqSettings(Settings):
     def flows_by_queue(self) -> Mapping[str, str]:
         """The dead letter queue's name → the flow's name."""
         return FlowsByDeadLetterQueue(self.stage)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSettings(Settings):
+    """The breaker Lambda of one destination."""
+
+    stage: str
+    destination: str
+    connector: str
+    url: str
+    secret_id: str
+    ledger_table: str
+    topic_arn: str
+    breaker: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Self:
+        return cls(breaker=Limits(**values.pop("breaker")), **values)

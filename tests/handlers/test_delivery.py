@@ -10,12 +10,15 @@ from botocore.exceptions import ConnectTimeoutError
 from adapters.sqs import SqsEventQueue
 from adapters.wiring import DeliveryHub
 from delivery.handler import SPARE_SECONDS, apply_batch
+from hub.breaker import Limits
 from hub.deliver import Route
 from hub.errors import Refused, Temporary, Unavailable
 from hub.events import to_json
+from hub.guard import Guard
 from hub.settings import RetrySettings
 from tests.fakes import (
     NOW,
+    FakeBreakers,
     FakeDeadLetters,
     FakeDestination,
     FakeLedger,
@@ -69,6 +72,7 @@ class Flow:
             seconds_per_event=60.0,
             now=lambda: NOW,
             draw=lambda: 0.5,
+            guard=Guard("flow", 2, "erp", FakeBreakers(), Limits(), lambda: None),
         )
         answer = apply_batch(batch, Context(milliseconds), hub)
         assert set(answer) == {"batchItemFailures"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.connector import Effect, Read, Written
-from hub.deliver import Delivered, Route, deliver, wait_seconds
+from hub.deliver import TRIES_BEFORE_GIVING_UP, Delivered, Route, deliver, wait_seconds
 from hub.errors import (
     BodyLost,
     BodyUnavailable,
@@ -51,8 +51,8 @@ def a_route(
     )
 
 
-def delivered(event: Event, destination: FakeDestination, known: Known = NEW) -> Delivered:
-    return deliver(event, a_route(destination), known, attempts=1, now=NOW)
+def delivered(event: Event, destination: FakeDestination, known: Known = NEW, attempts: int = 1) -> Delivered:
+    return deliver(event, a_route(destination), known, attempts, now=NOW)
 
 
 def ended(result: Delivered) -> Entry:
@@ -227,14 +227,28 @@ def test_a_bug_is_no_end() -> None:
 @pytest.mark.parametrize("seconds", [3600, 3601, 100_000])
 def test_a_trouble_that_outlasts_the_flows_patience_is_dead(seconds: int) -> None:
     event = an_event(received_at=NOW - timedelta(seconds=seconds))
-    destination = FakeDestination({"event-1": Unavailable("down", category=Category.TIMEOUT)})
+    destination = FakeDestination({"event-1": Temporary("locked", category=Category.TIMEOUT)})
 
-    failure = ended(delivered(event, destination)).failure
+    failure = ended(delivered(event, destination, attempts=TRIES_BEFORE_GIVING_UP)).failure
 
     assert failure
     assert failure.code == RetriesExhausted.__name__
     assert failure.category == "TIMEOUT"
-    assert failure.message == "still failing after 1 h: down"
+    assert failure.message == "still failing after 1 h: locked"
+
+
+def test_an_unavailable_destination_is_no_events_fault_however_long() -> None:
+    event = an_event(received_at=NOW - timedelta(days=13))
+
+    with pytest.raises(Unavailable):
+        delivered(event, FakeDestination({"event-1": Unavailable("down")}), attempts=200)
+
+
+def test_an_event_that_waited_out_an_outage_is_still_tried_often_enough() -> None:
+    event = an_event(received_at=NOW - timedelta(days=1))
+
+    with pytest.raises(Temporary):
+        delivered(event, FakeDestination({"event-1": Temporary("locked")}), attempts=TRIES_BEFORE_GIVING_UP - 1)
 
 
 def test_until_then_it_is_tried_again() -> None:

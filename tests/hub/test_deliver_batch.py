@@ -287,8 +287,8 @@ def test_n_in_are_n_accounted_for(
 
 
 def test_an_events_age_is_measured_from_its_arrival() -> None:
-    old = received(an_event("a1", received_at=NOW - timedelta(hours=2)))
-    setting = Setting(FakeDestination({"a1": Unavailable("down")}))
+    old = received(an_event("a1", received_at=NOW - timedelta(hours=2)), attempts=20)
+    setting = Setting(FakeDestination({"a1": Temporary("locked")}))
 
     batch = setting.deliver(old)
 
@@ -303,3 +303,20 @@ def test_the_number_of_workers_changes_no_outcome(workers: int) -> None:
     setting.deliver(*(of(entity, f"{entity.lower()}{n}", str(n)) for n in range(3) for entity in "ABC"))
 
     assert sum(outcome == "applied" for outcome in setting.outcomes().values()) == 8
+
+
+def test_an_outage_that_a_batch_meets_is_not_tried_again_for_every_entity() -> None:
+    down = {f"{entity.lower()}1": Unavailable("down") for entity in "ABCDEF"}
+    setting = Setting(FakeDestination(down), workers=1)
+
+    batch = setting.deliver(*(of(entity, f"{entity.lower()}1") for entity in "ABCDEF"))
+
+    assert (len(setting.destination.applied), len(batch.again)) == (2, 6)
+
+
+def test_one_unavailable_answer_stops_no_other_entity() -> None:
+    setting = Setting(FakeDestination({"a1": Unavailable("502")}), workers=1)
+
+    setting.deliver(of("A", "a1"), of("B", "b1"), of("C", "c1"))
+
+    assert setting.outcomes() == {"b1": "applied", "c1": "applied"}

@@ -458,11 +458,11 @@ def test_the_example_shows_every_setting_of_the_hub() -> None:
     """Those that do not fit every hub are shown as comments."""
     text = (CONFIG / "example.yaml").read_text("utf-8")
     facts = json.loads(schema())
-    parts = {"": facts, "Integration": {}, "Flow": {}, "Retry": {}, "Alarms": {}} | facts["$defs"]
+    parts = {"": facts, "Integration": {}, "Flow": {}, "Retry": {}, "Alarms": {}, "BreakerLimits": {}} | facts["$defs"]
 
-    assert set(parts) == {"", "Integration", "Flow", "Retry", "Alarms"}
+    assert set(parts) == {"", "Integration", "Flow", "Retry", "Alarms", "BreakerLimits"}
     for part in parts.values():
-        assert [name for name in part["properties"] if not re.search(rf"^ *(# )?{name}:", text, re.MULTILINE)] == []
+        assert [name for name in part["properties"] if not re.search(rf"^ *(# *)?{name}:", text, re.MULTILINE)] == []
 
 
 def test_the_local_stage_is_a_valid_configuration() -> None:

@@ -8,6 +8,7 @@ from tests.infra.templates import Templates
 
 pytestmark = pytest.mark.slow
 
+LISTING = ["lambda:ListEventSourceMappings"]  # takes no resource
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 BODIES = "arn:aws:s3:::hub-production-bodies-ACCOUNT-eu-central-1/bodies/*"
 SECRET = "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production"
@@ -56,7 +57,14 @@ def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None
             "sqs:ReceiveMessage",
         ],
         "<hub-production-shop-eu-to-erp-dead.fifo Arn>": ["sqs:SendMessage"],
-        "<hub-production-ledger Arn>": ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"],
+        "<hub-production-ledger Arn>": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:BatchWriteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            'if {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["destination/erp"]}}',
+        ],
+        "arn:aws:lambda:eu-central-1:ACCOUNT:function:hub-production-breaker-erp": ["lambda:InvokeFunction"],
         f"{SECRET}/erp-??????": ["secretsmanager:GetSecretValue"],
         BODIES: ["s3:GetObject"],
     }
@@ -100,16 +108,17 @@ def test_a_function_cannot_read_the_secret_of_an_integration_whose_name_begins_l
 def test_every_function_has_a_role_of_its_own(production: Templates) -> None:
     roles = [str(one.properties["Role"]) + one.template for one in production.all("AWS::Lambda::Function")]
 
-    assert len(set(roles)) == len(roles) == 5
-    assert len(production.all("AWS::IAM::Role")) == 5
+    assert len(set(roles)) == len(roles) == 6
+    assert len(production.all("AWS::IAM::Role")) == 6 + 1  # the one with which the scheduler runs the breaker
 
 
 def test_no_right_reaches_everything(production: Templates) -> None:
     for function in production.all("AWS::Lambda::Function"):
         rights = production.rights(function.properties["FunctionName"])
 
-        assert "*" not in rights
-        assert not [action for actions in rights.values() for action in actions if "*" in action]
+        assert rights.get("*", LISTING) == LISTING
+        actions = [each for granted in rights.values() for each in granted if not each.startswith("if ")]
+        assert not [action for action in actions if "*" in action]
 
 
 @pytest.mark.parametrize("forbidden", ["dynamodb:Scan", "dynamodb:DeleteItem", "sqs:PurgeQueue"])

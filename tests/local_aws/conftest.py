@@ -59,6 +59,7 @@ def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{FORGE}-to-erp": flow | {"source": FORGE},
     }
     content["integrations"][FORGE] = {"connector": "github", "allowed_addresses": ["127.0.0.0/8", "published"]}
+    content["integrations"]["erp"] |= {"breaker": {"first_probe_seconds": 1, "longest_probe_seconds": 1}}
     content["integrations"][WITH_TOKEN]["token_header"] = "X-Token"
     (folder / f"{STAGE}.yaml").write_text(yaml.safe_dump(content))
     return folder

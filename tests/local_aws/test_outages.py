@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hub import names
+from hub.breaker import State
 from hub.events import from_json, to_json
 from infra.local.erpnext.faults import Fault
 from infra.local.stand_in import stock
@@ -36,15 +37,24 @@ def test_orders_of_an_outage_are_written_after_it(hub: LocalHub, kind: str) -> N
     hub.erp.clear_requests()
     bodies = [an_order() for _ in range(5)]
     answers = [hub.deliver("orders/create", body) for body in bodies]
-    wait_for(lambda: len(hub.erp.requests) >= 8 or None, "the outage was not met")  # some were tried again
+    wait_for(lambda: hub.breaker().state is State.OPEN or None, "the breaker has not opened")
+    wait_for(lambda: hub.reading(FLOW) == "Disabled" or None, "the flow is not paused")
 
     during = [hub.ends(f"order/{body['id']}") for body in bodies]
+    hub.erp.clear_requests()
+    time.sleep(2)  # longer than any wait of the tests' own retry policy
+    tried_meanwhile = [method for method, _, _ in hub.erp.requests if method != "GET"]
     hub.erp.behave()
     ends = [hub.end_of(f"order/{body['id']}", answer) for body, answer in zip(bodies, answers, strict=True)]
 
     assert [answer.status for answer in answers] == [200] * 5
     assert during == [[]] * 5
+    assert tried_meanwhile == []
     assert [end.outcome for end in ends] == ["applied"] * 5
+    assert max(end.attempts for end in ends) <= 6
+    assert "erp is unavailable" in hub.notice_about("Its flows are paused")
+    hub.settle()
+    assert (hub.breaker().pristine, hub.reading(FLOW)) == (True, "Enabled")
     assert [[order["docstatus"] for order in hub.orders(body["id"])] for body in bodies] == [[SUBMITTED]] * 5
 
 

@@ -30,6 +30,11 @@ def destination(http: HttpClient, settings: Mapping[str, Any]) -> "ErpNextDestin
     return ErpNextDestination(ErpNext(http), FlowSettings(**settings), time.monotonic)
 
 
+def probe(http: HttpClient) -> None:
+    """Ask ERPNext something cheap that needs our key and our fields; raises Unavailable where it does not serve."""
+    Documents(ErpNext(http)).find_name("Customer", "hub:probe:0")
+
+
 class ErpNextDestination:
     """Writes records to one ERPNext site."""
 

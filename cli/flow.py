@@ -1,0 +1,152 @@
+"""`hub flow`: whether events flow, how many wait, and how to stop and start them by hand."""
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.breakers import DynamoBreakers
+from adapters.valves import LambdaValves, pause_key
+from cli.failure import Failed
+from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from hub import names
+from hub.breaker import State
+from hub.errors import HubError
+
+COLOURS = {"flows": "green", "slowly": "yellow", "paused": "yellow", "waits": "red"}
+
+app = typer.Typer(help="Whether events flow to a destination; stop and start them.", no_args_is_help=True)
+FlowArgument = Annotated[str, typer.Argument(help="The flow, as the configuration names it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Flowing:
+    """How a flow stands. `state` is flows, slowly (after an outage), waits (for its destination) or paused (by hand)."""
+
+    flow: str
+    destination: str
+    state: str
+    waiting: int
+    in_work: int
+    dead_letters: int
+    why: str
+
+
+@app.command("status")
+def show_status(
+    stage: StageOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show each flow: whether it flows, how many events wait, and why it does not flow."""
+    opened = open_stage(stage, config)
+    rows = [_flowing(opened, flow) for flow in sorted(opened.config.flows)]
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("flow", "destination", "state", "waiting", "in work", "dead letters", "why"):
+        table.add_column(heading, no_wrap=heading != "why")
+    for row in rows:
+        state = Text(row.state, style=COLOURS[row.state])
+        numbers = (str(row.waiting), str(row.in_work), str(row.dead_letters))
+        table.add_row(Text(row.flow), Text(row.destination), state, *numbers, Text(row.why))
+    Console().print(table)
+
+
+@app.command("pause")
+def pause(
+    flow: FlowArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for those who come after you.")],
+    stage: StageOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Stop applying a flow's events. They wait on their queue (14 days at most) and lose nothing."""
+    opened = _with_flow(stage, config, flow)
+    note = {"by": getpass.getuser(), "reason": reason, "at": datetime.now(UTC).isoformat()}
+    item = {**pause_key(flow), **{name: {"S": value} for name, value in note.items()}}
+    with told(opened):
+        opened.dynamodb().put_item(TableName=names.ledger_table(opened.name), Item=item)
+        _valves(opened).set(flow, enabled=False, max_concurrency=opened.config.flows[flow].max_concurrency)
+    Console().print(f"{flow} is paused. Its events wait; `hub flow resume {flow}` lets them go on.", highlight=False)
+
+
+@app.command("resume")
+def resume(flow: FlowArgument, stage: StageOption = None, config: ConfigOption = None) -> None:
+    """Let a paused flow go on; while its destination is down, its breaker still holds it back."""
+    opened = _with_flow(stage, config, flow)
+    with told(opened):
+        opened.dynamodb().delete_item(TableName=names.ledger_table(opened.name), Key=pause_key(flow))
+        breaker = DynamoBreakers(opened.dynamodb(), names.ledger_table(opened.name)).read(_destination(opened, flow))
+        if breaker.state is not State.OPEN:
+            _valves(opened).set(flow, enabled=True, max_concurrency=opened.config.flows[flow].max_concurrency)
+    held = f" once {_destination(opened, flow)} is back ({breaker.reason})" if breaker.state is State.OPEN else ""
+    Console().print(f"{flow} goes on{held}.", highlight=False, markup=False)
+
+
+def _flowing(opened: Stage, flow: str) -> Flowing:
+    destination = _destination(opened, flow)
+    with told(opened):
+        valves = _valves(opened)
+        breaker = DynamoBreakers(opened.dynamodb(), names.ledger_table(opened.name)).read(destination)
+        paused = valves.paused_by(flow)
+        waiting, in_work = _depth(opened, names.queue(opened.name, flow))
+        dead, dying = _depth(opened, names.dead_letter_queue(opened.name, flow))
+    if paused:
+        state, why = "paused", f"by {paused}"
+    elif breaker.state is State.OPEN:
+        state, why = "waits", breaker.reason
+    else:
+        state, why = ("flows", "") if breaker.state is State.CLOSED else ("slowly", f"{destination} is just back")
+    return Flowing(flow, destination, state, waiting, in_work, dead + dying, why)
+
+
+def _depth(opened: Stage, queue: str) -> tuple[int, int]:
+    sqs = opened.sqs()
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    told_by = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"]
+    return int(told_by["ApproximateNumberOfMessages"]), int(told_by["ApproximateNumberOfMessagesNotVisible"])
+
+
+def _destination(opened: Stage, flow: str) -> str:
+    return opened.config.flows[flow].destination
+
+
+def _valves(opened: Stage) -> LambdaValves:
+    return LambdaValves(opened.lambda_(), opened.dynamodb(), names.ledger_table(opened.name), opened.name)
+
+
+def _with_flow(stage: str | None, config: Path | None, flow: str) -> Stage:
+    opened = open_stage(stage, config)
+    if flow not in opened.config.flows:
+        raise Failed(f"Stage {opened.name} has no flow {flow!r}; it has: {', '.join(sorted(opened.config.flows))}.")
+    return opened
+
+
+@contextmanager
+def told(opened: Stage) -> Iterator[None]:
+    """Within: what AWS or an adapter refuses ends as one sentence."""
+    try:
+        yield
+    except HubError as error:
+        if isinstance(error.__cause__, BotoCoreError):
+            raise error.__cause__ from error  # nothing answers at all: told as every command tells it
+        raise Failed(str(error)) from error
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if "NotFound" in code or "NonExistentQueue" in code:
+            raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
+        raise

@@ -1,0 +1,87 @@
+"""Tend a destination's breaker: pause its flows while it is open, probe, and let them flow again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from hub.breaker import Breaker, Breakers, Limits, State, probe_is_due, probed, restored
+from hub.dead_letter import Notices
+from hub.errors import HubError
+
+HALF_OPEN_CONCURRENCY = 2  # AWS allows no fewer
+
+
+class Valves(Protocol):
+    """The reading of flows' queues; raises Temporary where AWS refuses."""
+
+    def set(self, flow: str, *, enabled: bool, max_concurrency: int) -> bool:
+        """Read a flow's queue or not, by at most so many functions; says whether that is a change. Repeating it is
+        safe. A flow that an operator paused stays paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """What tending found and did."""
+
+    breaker: Breaker
+    changed: tuple[str, ...]  # flows whose reading was changed
+    failure: str = ""  # of the probe
+
+
+def tend(
+    destination: str,
+    breakers: Breakers,
+    limits: Limits,
+    valves: Valves,
+    notices: Notices,
+    probe: Callable[[], None],  # raises HubError where the destination does not serve
+    now: datetime,
+) -> Tended:
+    """Bring the reading of the flows that met the outage in line with the breaker, after a probe where one is due.
+
+    Safe to repeat: first the flows are paused, then people are told, and a notice that fails is repeated.
+    """
+    breaker, failure = breakers.read(destination), ""
+    before = breaker.state
+    if probe_is_due(breaker, now):
+        failure = _failure_of(probe)
+        after = probed(breaker, failure, now, limits)
+        breaker = after if breakers.write(destination, after) else breaker
+    changed = [
+        flow
+        for flow, configured in breaker.flows.items()
+        if valves.set(flow, enabled=breaker.state is not State.OPEN, max_concurrency=_concurrency(breaker, configured))
+    ]
+    if changed:
+        _tell(destination, breaker, before, changed, notices)
+    if breaker.state is State.CLOSED and breaker.flows and not changed:
+        breakers.write(destination, restored(breaker))  # only once a run has found nothing left to change
+    return Tended(breaker, tuple(changed), failure)
+
+
+def _failure_of(probe: Callable[[], None]) -> str:
+    try:
+        probe()
+    except HubError as error:
+        return str(error)
+    return ""
+
+
+def _concurrency(breaker: Breaker, configured: int) -> int:
+    return configured if breaker.state is State.CLOSED else HALF_OPEN_CONCURRENCY
+
+
+def _tell(destination: str, breaker: Breaker, before: State, changed: list[str], notices: Notices) -> None:
+    flows = ", ".join(sorted(changed))
+    if breaker.state is State.OPEN:
+        notices.tell(
+            f"{destination} is unavailable",
+            f"{destination} does not serve: {breaker.reason}\n\nIts flows are paused ({flows}). Events wait on their "
+            f"queues and lose nothing; it is asked every few minutes and they go on by themselves.\n\n"
+            f"Look: hub flow status",
+        )
+    elif before is State.OPEN:
+        notices.tell(f"{destination} answers again", f"The flows to {destination} go on slowly: {flows}.")
+    elif breaker.state is State.CLOSED:
+        notices.tell(f"{destination} works again", f"The flows to {destination} are back at full speed: {flows}.")

@@ -1,0 +1,132 @@
+"""The breaker of a destination: the Lambda that pauses its flows while it is down, and the rule that runs it."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from constructs import Construct
+
+from hub import names
+from hub.breaker import Limits
+from hub.config import Config
+from hub.settings import BreakerSettings
+from infra.credentials import may_read_secret
+from infra.functions import HubFunction, Runtime
+from infra.rules import accept, resource_finding
+
+TIMEOUT_SECONDS = 60  # a probe of 10 s, and two quick calls for each of some dozen flows
+EVERY_MINUTES = 1  # the shortest that EventBridge offers: how soon an outage's end is noticed
+
+
+class DestinationBreaker(Construct):
+    """The breaker of one destination, and of all flows that end there."""
+
+    def __init__(
+        self, scope: Construct, destination: str, runtime: Runtime, config: Config, table: dynamodb.ITable
+    ) -> None:
+        super().__init__(scope, destination)
+        stack, stage = cdk.Stack.of(self), runtime.stage
+        integration = config.integrations[destination]
+        mappings = stack.format_arn(
+            service="lambda",
+            resource="event-source-mapping",
+            resource_name="*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        topic_arn = runtime.alarms.topic_arn
+        function = HubFunction(
+            self,
+            "Lambda",
+            runtime,
+            name=names.breaker_function(stage, destination),
+            handler="breaker.main.handler",
+            settings=BreakerSettings(
+                stage=stage,
+                destination=destination,
+                connector=integration.connector,
+                url=integration.url or "",
+                secret_id=names.secret(stage, destination),
+                ledger_table=names.ledger_table(stage),
+                topic_arn=topic_arn,
+                breaker=Limits(**integration.breaker.model_dump()),
+            ),
+            longest={topic_arn: f"arn:aws-us-gov:sns:us-gov-west-1:123456789012:{names.alarms_topic(stage)}"},
+            rights=[
+                iam.PolicyStatement(
+                    actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+                    resources=[table.table_arn],
+                    conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["destination/*", "flow/*"]}},
+                ),
+                iam.PolicyStatement(actions=["lambda:ListEventSourceMappings"], resources=["*"]),
+                iam.PolicyStatement(
+                    actions=["lambda:UpdateEventSourceMapping"],
+                    resources=[mappings],
+                    conditions={"ArnLike": {"lambda:FunctionArn": self._delivery_functions(stage)}},
+                ),
+                iam.PolicyStatement(actions=["sns:Publish"], resources=[topic_arn]),
+                may_read_secret(self, stage, destination),
+            ],
+            timeout_seconds=TIMEOUT_SECONDS,
+            memory_mb=256,  # never in a hurry; its packages take 85 MB
+            dimensions={"stage": stage, "destination": destination},
+            purpose=f"Pauses the flows to {destination} while it is down, and asks whether it is back",
+        )
+        accept(
+            function.role,
+            "AwsSolutions-IAM5[Resource::*]",
+            "lambda:ListEventSourceMappings takes no resource; it tells which mapping serves which function, no more",
+        )
+        accept(
+            function.role,
+            resource_finding(stack, mappings),
+            "a mapping's id is given by AWS when it is made; the condition admits those of this stage's deliveries only",
+        )
+        self._run_every_minute(function.function)
+
+    def _delivery_functions(self, stage: str) -> str:
+        return cdk.Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=names.delivery_function(stage, "*"),
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _run_every_minute(self, function: lambda_.Function) -> None:
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
+            description=f"Runs {function.node.path} every minute",
+            inline_policies={
+                "Run": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
+                    ]
+                )
+            },
+        )
+        scheduler.CfnSchedule(
+            self,
+            "EveryMinute",
+            schedule_expression=f"rate({EVERY_MINUTES} minute)",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=function.function_arn,
+                role_arn=role.role_arn,
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_retry_attempts=0
+                ),  # the next minute does
+            ),
+        )
+
+
+def may_wake(scope: Construct, stage: str, destination: str) -> iam.PolicyStatement:
+    """The right to run a destination's breaker now."""
+    arn = cdk.Stack.of(scope).format_arn(
+        service="lambda",
+        resource="function",
+        resource_name=names.breaker_function(stage, destination),
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+    return iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])

@@ -1,0 +1,55 @@
+"""`hub flow` as an operator uses it: what flows, and stopping and starting it by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from tests.local_aws.hub import FLOW, STAGE, LocalHub, an_order, wait_for
+
+
+@pytest.fixture
+def command(hub: LocalHub, config_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The `hub` command, pointed at the local AWS of this session."""
+    monkeypatch.setattr("cli.stage.local_aws_url", lambda: hub.aws.endpoint)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--config", str(config_folder / f"{STAGE}.yaml")])
+
+    return run
+
+
+def status(command: Any) -> dict[str, Any]:
+    rows = json.loads(command("flow", "status", "--json").output)
+    return next(row for row in rows if row["flow"] == FLOW)
+
+
+def test_a_flow_is_paused_and_resumed_and_nothing_is_lost(hub: LocalHub, command: Any) -> None:
+    assert status(command)["state"] == "flows"
+
+    paused = command("flow", "pause", FLOW, "--reason", "stocktaking")
+    assert paused.exit_code == 0, paused.output
+    wait_for(lambda: hub.reading(FLOW) == "Disabled" or None, "the flow is not paused")
+    body = an_order()
+    answer = hub.deliver("orders/create", body)
+    wait_for(lambda: status(command)["waiting"] == 1 or None, "the event does not wait")
+    during = status(command)
+    hub.tend()
+    resumed = command("flow", "resume", FLOW)
+
+    assert (during["state"], hub.ends(f"order/{body['id']}")) == ("paused", [])
+    assert resumed.exit_code == 0, resumed.output
+    assert hub.end_of(f"order/{body['id']}", answer).outcome == "applied"
+    assert status(command)["state"] == "flows"
+
+
+def test_the_table_is_readable_and_a_wrong_flow_is_told(hub: LocalHub, command: Any) -> None:
+    shown, wrong = command("flow", "status"), command("flow", "pause", "shop-to-nowhere", "--reason", "x")
+
+    assert FLOW in shown.output
+    assert "flows" in shown.output
+    assert wrong.exit_code == 1
+    assert f"has no flow 'shop-to-nowhere'; it has: {FLOW}" in wrong.output
