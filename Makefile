@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13; do \
@@ -29,6 +29,7 @@ CDK := $(IN_VENV) node_modules/.bin/cdk
 NO_ACCOUNT := env -u AWS_PROFILE -u AWS_SESSION_TOKEN -u AWS_ENDPOINT_URL -u AWS_REGION \
 	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
 	AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+FAST := $(addprefix tests/,adapters architecture connectors handlers hub project)
 comma := ,
 CODE := $(wildcard functions infra cli tests benchmarks)
 
@@ -56,7 +57,10 @@ test: setup ## run every suite, the local AWS included
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest $(PYTEST_FLAGS)
 
 test-fast: setup ## run the suites that need neither network nor AWS (seconds)
-	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow and not local_aws" $(PYTEST_FLAGS)
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow" $(FAST) $(PYTEST_FLAGS)
+
+test-edge: setup ## try every connector's edge: its examples, its provider's rules and libraries, forgeries, nonsense
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow" tests/edge $(PYTEST_FLAGS)
 
 check: setup ## lint, format and type checks
 	@.venv/bin/ruff check .

@@ -9,7 +9,7 @@ A file of a connector's examples/ holds
      "headers": {"X-GitHub-Event": "…"},  those that are not part of the proof and not named by simple expressions
      "payload": {…} or "body": "…",       JSON; or the text as it is, for forms, XML and the like; or neither
      "expects": {"mode": "basic"},        what the integration states, where that matters to this example
-     "expected": {…}}                     see tests/connectors/test_contract.py
+     "expected": {…}}                     see tests/edge/test_contract.py
 
 The proof (signature, timestamp, token, organisation) is never in the file: the signer puts it there.
 """

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from tests.test_rules import (
+from tests.edge.test_rules import (
     ADYEN,
     CASES,
     NOW,
@@ -28,7 +28,7 @@ from tests.test_rules import (
     timed,
     twilio,
 )
-from tests.test_vectors import RECORDINGS
+from tests.edge.test_vectors import RECORDINGS
 
 SECRET = "a-signing-secret-nobody-may-see"
 JSON = b'{"b": "a/b", "a": "\\u00fc"}'

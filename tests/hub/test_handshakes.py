@@ -183,7 +183,7 @@ def test_nothing_is_no_ping() -> None:
 def test_a_confirmation_that_cannot_be_fetched_is_asked_for_again() -> None:
     from hub.errors import SourceUnavailable
     from hub.handshakes import sns_confirmation
-    from tests.hub.test_schemes import expected
+    from tests.edge.test_schemes import expected
 
     body = {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=x"}
     fetch = FakeFetch()

@@ -52,4 +52,5 @@ def test_the_table_is_readable_and_a_wrong_flow_is_told(hub: LocalHub, command: 
     assert FLOW in shown.output
     assert "flows" in shown.output
     assert wrong.exit_code == 1
-    assert f"has no flow 'shop-to-nowhere'; it has: {FLOW}" in wrong.output
+    assert "has no flow 'shop-to-nowhere'; it has: " in wrong.output
+    assert FLOW in wrong.output

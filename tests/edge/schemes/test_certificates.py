@@ -28,7 +28,7 @@ from hub.errors import (
 from hub.schemes import scheme
 from hub.schemes.sns import sns_url
 from hub.webhook_spec import Signature
-from tests.hub.schemes.requests import AT, expected
+from tests.edge.schemes.requests import AT, expected
 from tests.provider import pem, rsa_key
 
 PAYPAL = Signature("paypal", "PAYPAL-TRANSMISSION-SIG", secret="")

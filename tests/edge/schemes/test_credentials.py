@@ -23,7 +23,7 @@ from hub.errors import (
 )
 from hub.schemes import scheme
 from hub.webhook_spec import Signature
-from tests.hub.schemes.requests import AT, delivery, expected, public_pem
+from tests.edge.schemes.requests import AT, delivery, expected, public_pem
 from tests.provider import rsa_key
 
 CREDENTIAL = Signature("static_credential", "X-N8N-Token", covers="nothing")

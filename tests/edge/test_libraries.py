@@ -25,8 +25,8 @@ from stripe import WebhookSignature
 from twilio.request_validator import RequestValidator
 
 from cli.signing import Draft, Sender, signers
+from tests.edge.test_rules import ACCEPT, HEX_KEY, ITEM, NOW, b64, request, verdict
 from tests.provider import ec_key, manifest_of, pem, secret_of, spec_of
-from tests.test_rules import ACCEPT, HEX_KEY, ITEM, NOW, b64, request, verdict
 
 URL = "https://h.example/in?a=1"
 BODIES = st.text(st.characters(codec="utf-8"), max_size=60).map(str.encode)

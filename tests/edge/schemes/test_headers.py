@@ -21,7 +21,7 @@ from hub.errors import (
 )
 from hub.schemes import scheme
 from hub.webhook_spec import Signature
-from tests.hub.schemes.requests import AT, URL, delivery, expected, public_text
+from tests.edge.schemes.requests import AT, URL, delivery, expected, public_text
 from tests.provider import ec_key, rsa_key
 
 BODY = '{"text": "zoë"}\r\n'.encode()

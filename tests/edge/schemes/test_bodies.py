@@ -15,7 +15,7 @@ from hub.deliveries import Delivery
 from hub.errors import BadSignature, MalformedBody, NoSecret, RepeatedHeader, StaleDelivery
 from hub.schemes import mailgun, one_time_token, scheme
 from hub.webhook_spec import Signature
-from tests.hub.schemes.requests import AT, delivery, expected
+from tests.edge.schemes.requests import AT, delivery, expected
 
 ADYEN = Signature("adyen", "HmacSignature", encoding="base64", key="hex")
 KEY, OTHER_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056", "AB" * 32

@@ -21,7 +21,7 @@ from tests.api_gateway import api_gateway_request
 from tests.fakes import FakeTelemetry
 from webhooks.handler import delivery_from_api_gateway, serve
 
-RECORDINGS = Path(__file__).parent / "recordings" / "signatures"
+RECORDINGS = Path(__file__).parents[1] / "recordings" / "signatures"
 FILES = ("vectors.json", "further.json")
 
 

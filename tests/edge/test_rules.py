@@ -1,7 +1,7 @@
 """The rules by which providers sign, sentence by sentence, each with the request that tells whether it is kept.
 
 Signatures are made here with the standard library and `cryptography` alone. What libraries of the providers say to the
-same is in tests/test_libraries.py.
+same is in tests/edge/test_libraries.py.
 """
 
 import base64
