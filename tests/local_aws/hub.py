@@ -136,7 +136,7 @@ class LocalHub:
             ].values()
         )
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until no message of any flow is left and everything flows."""
 
         def look() -> bool | None:
@@ -144,7 +144,7 @@ class LocalHub:
             empty = not (self.waiting(FLOW) or self.waiting(OTHER_FLOW))
             return (empty and not self.breaker().flows) or None
 
-        wait_for(look, "the queues are not empty, or not read")
+        wait_for(look, "the queues are not empty, or not read", seconds)
 
     def breaker(self) -> Breaker:
         """The breaker of ERPNext."""

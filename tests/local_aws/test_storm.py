@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.erpnext.faults import Fault
 from infra.local.shopify import Answer, Body
-from tests.local_aws.hub import MUG, POSTER, SHIRT, LocalHub, a_customer, a_line, an_order, fresh_number, wait_for
+from tests.local_aws.hub import MUG, POSTER, SHIRT, LocalHub, a_customer, a_line, an_order, fresh_number
 
 DRAFT, SUBMITTED = 0, 1
 ORDERS = 25
@@ -54,7 +54,7 @@ def test_every_event_ends_once_and_every_order_is_what_the_shop_said_last(hub: L
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda said: _deliver(hub, said), storm))
-    wait_for(lambda: hub.waiting() == 0 or None, "the storm has not settled", seconds=90)
+    hub.settle(seconds=90)
 
     assert {answer.status for answer in answers} == {200}
     for life in lives:
