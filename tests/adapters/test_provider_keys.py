@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from adapters import provider_keys
-from adapters.provider_keys import KEEP, KEEP_SECONDS, MAX_ANSWER_BYTES, ProviderKeys, public_https
+from adapters.provider_keys import (
+    ASKED_PER_MINUTE,
+    FAILED_SECONDS,
+    KEEP,
+    KEEP_SECONDS,
+    MAX_ANSWER_BYTES,
+    STALE_SECONDS,
+    ProviderKeys,
+    public_https,
+)
 from hub.errors import ForeignSender, SourceUnavailable
 
 
@@ -57,13 +66,48 @@ def test_a_key_is_fetched_and_kept_for_an_hour(web: Any) -> None:
     assert web.closed
 
 
-def test_the_cache_is_bounded(web: Any) -> None:
-    keys = ProviderKeys(lambda: 0.0)
+def test_what_is_used_stays_and_the_cache_is_bounded(web: Any) -> None:
+    seconds = [0.0]
+    keys = ProviderKeys(lambda: seconds[0])
 
     for number in range(3 * KEEP):
+        seconds[0] += 61 / (ASKED_PER_MINUTE - 1)
+        keys.fetch("https://api.paypal.com/cert")
         keys.fetch(f"https://api.paypal.com/{number}")
 
     assert len(keys._kept) <= KEEP
+    assert web.asked.count(("api.paypal.com", "/cert")) == 1  # within the hour
+
+
+def test_forged_deliveries_cause_only_so_many_requests(web: Any) -> None:
+    seconds = [0.0]
+    keys = ProviderKeys(lambda: seconds[0])
+    keys.fetch("https://api.paypal.com/cert")
+    web.status = 404
+    for number in range(1_000):
+        seconds[0] += 0.01
+        with pytest.raises(SourceUnavailable):
+            keys.fetch(f"https://api.paypal.com/{number}")
+
+    assert len(web.asked) == ASKED_PER_MINUTE
+    assert keys.fetch("https://api.paypal.com/cert") == b"a key"
+    seconds[0] += 60
+    with pytest.raises(SourceUnavailable, match="answered 404"):
+        keys.fetch("https://api.paypal.com/another")
+    assert len(keys._failed) <= KEEP
+
+
+def test_a_key_outlives_its_hour_while_no_newer_one_is_to_be_had(web: Any) -> None:
+    seconds = [0.0]
+    keys = ProviderKeys(lambda: seconds[0])
+    keys.fetch("https://api.paypal.com/cert")
+    web.failure = TimeoutError()
+
+    seconds[0] = STALE_SECONDS - 1
+    assert keys.fetch("https://api.paypal.com/cert") == b"a key"
+    seconds[0] = STALE_SECONDS
+    with pytest.raises(SourceUnavailable):
+        keys.fetch("https://api.paypal.com/cert")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +133,11 @@ def test_the_cache_is_bounded(web: Any) -> None:
         "//api.paypal.com/cert",
         "",
         "https://[",
+        f"https://{'a' * 64}.paypal.com/cert",
+        f"https://{'a.' * 130}paypal.com/cert",
+        "https://-.paypal.com/cert",
+        "https://a-.paypal.com/cert",
+        "https://paypal..com/cert",
     ],
 )
 def test_what_must_not_be_asked_is_not_asked(web: Any, url: str) -> None:
@@ -104,13 +153,17 @@ def test_a_public_url_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("failure", [TimeoutError(), ConnectionResetError(), HTTPException(), OSError()])
-def test_no_answer_is_temporary_and_not_remembered(web: Any, failure: Exception) -> None:
-    keys = ProviderKeys(lambda: 0.0)
+def test_no_answer_is_temporary_and_remembered_for_a_moment(web: Any, failure: Exception) -> None:
+    seconds = [0.0]
+    keys = ProviderKeys(lambda: seconds[0])
     web.failure = failure
-    with pytest.raises(SourceUnavailable):
-        keys.fetch("https://api.paypal.com/cert")
+    for _ in range(5):
+        with pytest.raises(SourceUnavailable, match="did not answer"):
+            keys.fetch("https://api.paypal.com/cert")
+    assert len(web.asked) == 1
     web.failure = None
 
+    seconds[0] = FAILED_SECONDS
     assert keys.fetch("https://api.paypal.com/cert") == b"a key"
 
 
