@@ -53,9 +53,12 @@ def key_bytes(secret: str, written: str) -> bytes:
 
 def generic_hmac(draft: Draft, signature: Signature, sender: Sender) -> Draft:
     """The profile of an in-house sender, as the integration states it."""
-    algorithm = sender.stated("algorithm", signature.algorithm)
+    algorithm = sender.stated("algorithm", signature.algorithm).lower()
     raw = digest(sender.secret.encode(), draft.body, algorithm)
-    text = raw.hex() if sender.stated("encoding", signature.encoding) == "hex" else base64_text(raw)
+    encoding = sender.stated("encoding", signature.encoding).lower()
+    text = raw.hex() if encoding == "hex" else base64_text(raw)
+    if encoding == "base64url":
+        text = text.translate(str.maketrans("+/", "-_"))
     header = sender.stated("header", signature.header)
     prefix = sender.stated("prefix", signature.prefix)
     return draft.adding({header: prefix + text})

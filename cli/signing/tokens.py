@@ -37,8 +37,9 @@ def static_credential(draft: Draft, signature: Signature, sender: Sender) -> Dra
     """What a person typed into the sender's webhook settings: a header, a user's password, or a token it signs."""
     mode = sender.stated("mode", "header")
     if mode == "basic":
-        user, _, password = sender.secret.partition(":")
-        return draft.adding({"Authorization": "Basic " + _base64(f"{user}:{password}".encode())})
+        user = sender.stated("user", "")
+        pair = f"{user}:{sender.secret}" if user else sender.secret
+        return draft.adding({"Authorization": "Basic " + _base64(pair.encode())})
     if mode == "jwt":
         return draft.adding({"Authorization": "Bearer " + jwt_hs256({"iat": int(sender.now)}, sender.secret)})
     return draft.adding({sender.stated("header", signature.header): sender.secret})

@@ -112,6 +112,10 @@ def decoded(text: str, encoding: str, header: str, algorithm: str = "sha256") ->
     try:
         if encoding == "hex":
             raw = bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]+", text) else b""
+        elif encoding == "base64url":  # with padding or without
+            bare = text.removesuffix("=" * (-len(text.rstrip("=")) % 4))
+            raw = base64.urlsafe_b64decode(bare.encode("ascii") + b"=" * (-len(bare) % 4))
+            raw = raw if base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=") == bare else b""
         else:
             raw = base64.b64decode(text.encode("ascii"), validate=True)
             raw = raw if base64.b64encode(raw).decode("ascii") == text else b""

@@ -12,7 +12,11 @@ from hub.errors import NotStated
 from hub.schemes import body_hmac
 from hub.webhook_spec import Signature
 
-CHOICES = {"encoding": {"hex", "base64"}, "algorithm": {"sha256", "sha512", "sha1"}, "key": {"utf-8", "hex", "base64"}}
+CHOICES = {
+    "encoding": {"hex", "base64", "base64url"},
+    "algorithm": {"sha256", "sha384", "sha512", "sha1"},
+    "key": {"utf-8", "hex", "base64"},
+}
 
 
 def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
@@ -28,7 +32,7 @@ def profile(signature: Signature, expected: Expected) -> Signature:
         if isinstance(value := expected.states.get(name), str)
     }
     for name, choices in CHOICES.items():
-        if name in stated and stated[name] not in choices:
+        if name in stated and (stated := stated | {name: stated[name].lower()})[name] not in choices:
             raise NotStated(f"expects.{name} is none of {', '.join(sorted(choices))}")
     if not stated.get("header", signature.header):
         raise NotStated("expects.header is empty, so that nothing can be verified")

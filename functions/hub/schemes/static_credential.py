@@ -14,12 +14,13 @@ import json
 from typing import Any
 
 from hub.deliveries import Delivery, Expected
-from hub.errors import BadSignature, MalformedHeader, NoSecret, NotStated, StaleDelivery
+from hub.errors import BadSignature, ForeignSender, MalformedHeader, NoSecret, NotStated, StaleDelivery
 from hub.public_keys import public_key, rsa_signed
 from hub.schemes import NO_MATCH, same
 from hub.webhook_spec import Signature
 
 AUTHORIZATION = "Authorization"
+ALGORITHMS = ("HS256", "RS256")
 PEM = "-----BEGIN"
 LATEST = 10**12  # Unix seconds; beyond lies what is no time, NaN included
 
@@ -29,12 +30,24 @@ def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
     mode = expected.states.get("mode", "header")
     if mode == "header":
         stated = expected.states.get("header", signature.header)
-        return same(delivery.header(stated if isinstance(stated, str) else ""), expected.secrets)
+        return _header(delivery, stated if isinstance(stated, str) else "", expected)
     if mode == "basic":
         return _basic(_credentials(delivery, "basic"), expected)
     if mode == "jwt":
         return _jwt(_credentials(delivery, "bearer"), expected)
     raise NotStated("expects.mode is none of header, basic, jwt")
+
+
+def _header(delivery: Delivery, name: str, expected: Expected) -> int:
+    """The secret is the header's value; of Authorization also what a person types for it: `user:password`, or a token."""
+    given, secrets = delivery.header(name), list(expected.secrets)
+    if name.lower() != AUTHORIZATION.lower() or not secrets:
+        return same(given, secrets)
+    kind, _, credentials = given.partition(" ")
+    if kind.lower() in {"basic", "bearer"}:
+        given = f"{kind.title()} {credentials.strip()}"
+    typed = [f"Basic {_base64(each)}" if ":" in each else f"Bearer {each}" if each else "" for each in secrets]
+    return same(given, [*secrets, *typed]) % len(secrets)
 
 
 def _credentials(delivery: Delivery, kind: str) -> str:
@@ -48,7 +61,11 @@ def _basic(given: str, expected: Expected) -> int:
     """The secret is `user:password`, or the password alone where the integration states the `user`."""
     user = expected.states.get("user", "")
     pairs = [f"{user}:{secret}" if user and secret else secret for secret in expected.secrets]
-    return same(given, [base64.b64encode(pair.encode("utf-8")).decode("ascii") for pair in pairs])
+    return same(given, [_base64(pair) for pair in pairs])
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
 def _jwt(token: str, expected: Expected) -> int:
@@ -62,12 +79,14 @@ def _jwt(token: str, expected: Expected) -> int:
     if not any(expected.secrets):
         raise NoSecret("no secret is configured; store it with `hub secrets set`")
     pinned = expected.states.get("algorithm", "")
+    if pinned not in ("", *ALGORITHMS):
+        raise NotStated(f"expects.algorithm is none of {', '.join(ALGORITHMS)}")
     for place, secret in enumerate(expected.secrets):
         algorithm = "RS256" if PEM in secret else "HS256"
         if not secret or head.get("alg") != algorithm or pinned not in ("", algorithm):
             continue
         if _signed(secret, algorithm, proof, signed):
-            _check_claims(claims, expected.now)
+            _check_claims(claims, expected)
             return place
     raise BadSignature(NO_MATCH)
 
@@ -78,8 +97,16 @@ def _signed(secret: str, algorithm: str, proof: bytes, message: bytes) -> bool:
     return hmac.compare_digest(hmac.digest(secret.encode("utf-8"), message, hashlib.sha256), proof)
 
 
-def _check_claims(claims: dict[str, Any], now: float) -> None:
-    """Hold `exp` and `nbf` against the clock where they are there."""
+def _check_claims(claims: dict[str, Any], expected: Expected) -> None:
+    """Hold `aud` and `iss` against what the integration states, if it does; `exp` and `nbf` against the clock where they
+    are there."""
+    now = expected.now
+    for name, stated in (("aud", "audience"), ("iss", "issuer")):
+        value = claims.get(name)
+        if expected.states.get(stated) and not {
+            each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)
+        } & set(expected.stated_list(stated)):
+            raise ForeignSender(f"the token's {name} is not expects.{stated}")
     for name, late in (("exp", True), ("nbf", False)):
         value = claims.get(name)
         if value is None:

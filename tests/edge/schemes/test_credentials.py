@@ -14,6 +14,7 @@ from cli.signing.macs import base64_text, standard_webhooks
 from cli.signing.tokens import jwt_hs256, url_base64
 from hub.errors import (
     BadSignature,
+    ForeignSender,
     MalformedHeader,
     MissingHeader,
     NoSecret,
@@ -68,6 +69,50 @@ def test_a_header_holds_a_live_secret() -> None:
         check("", header="X-N8N-Token", value="s")
     with pytest.raises(NotStated):
         check(value="s", mode="none")
+
+
+def typed(secret: str, *others: str, value: str) -> int:
+    return scheme("static_credential")(
+        delivery(Authorization=value), CREDENTIAL, expected(secret, *others, header="Authorization")
+    )
+
+
+def test_what_stands_in_authorization_may_be_stored_as_it_was_typed() -> None:
+    basic = "Basic " + base64_text(b"u:p")
+    assert typed("n", "u:p", value=basic) == 1
+    assert typed(basic, value=basic.replace("Basic", "basic")) == 0
+    assert typed("n", "token", value="Bearer token") == 1
+    assert typed("Bearer token", value="bearer token") == 0
+    assert typed("token", value="token") == 0
+
+    for secret, wrong in (
+        ("u:p", "Bearer u:p"),
+        ("token", "Basic token"),
+        ("p", basic),
+        ("", "Bearer "),
+        ("", "Bearer x"),
+    ):
+        with pytest.raises((BadSignature, NoSecret)):
+            typed(secret, value=wrong)
+    with pytest.raises(BadSignature):
+        check("token", header="X-N8N-Token", value="Bearer token")
+
+
+def test_a_token_is_for_the_audience_and_of_the_issuer_that_are_stated() -> None:
+    for claims in ({"aud": "hub", "iss": "n8n"}, {"aud": ["else", "hub"], "iss": "n8n"}):
+        assert bearer(jwt_hs256(claims, "s"), audience="hub", issuer="n8n") == 0
+    wrongs: list[dict[str, Any]] = [
+        {},
+        {"aud": "hub"},
+        {"iss": "n8n"},
+        {"aud": [["hub"], None], "iss": "n8n"},
+        {"aud": {"hub": 1}},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(ForeignSender):
+            bearer(jwt_hs256(wrong, "s"), audience="hub", issuer="n8n")
+    with pytest.raises(NotStated):
+        bearer(jwt_hs256({}, "s"), algorithm="HS512")
 
 
 def test_a_user_and_password() -> None:
@@ -223,6 +268,18 @@ def test_the_integration_states_the_profile() -> None:
         == 0
     )
     assert check_generic("X-Signature-256", f"sha256={digest(key=b'0').hex()}", key_text="30", key="hex") == 0
+    assert check_generic("X-A", digest("sha384").hex(), header="X-A", prefix="", algorithm="SHA384") == 0
+
+
+def test_base64_for_urls_has_one_spelling_but_for_its_padding() -> None:
+    profile = {"header": "X-A", "prefix": "", "encoding": "base64url"}
+    body = next(each for number in range(1_000) if "-" in url_base64(digest(body=(each := str(number).encode()))))
+    text = url_base64(digest(body=body))
+    for good in (text, text + "="):
+        assert check_generic("X-A", good, body=body, **profile) == 0
+    for wrong in (text + "==", text[:-1], text.replace("-", "+"), text + " x", "=", "é" * 43):
+        with pytest.raises((MalformedHeader, MissingHeader)):
+            check_generic("X-A", wrong, body=body, **profile)
 
 
 def test_nothing_of_the_profile_is_taken_from_the_delivery() -> None:
