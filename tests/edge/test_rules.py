@@ -422,7 +422,7 @@ def twilio(signed: str, body: bytes = FORM, url: str = URL, **how: Any) -> Reque
         "Content-Type": how.pop("type", "application/x-www-form-urlencoded"),
         "X-Twilio-Signature": b64(mac("s", signed, algorithm)),
     }
-    config = {"public_url": how.pop("public_url", url)}
+    config = {"public_url": how.pop("public_url", url), **how.pop("expects", {})}
     return request("twilio", body, headers=headers | how.pop("others", {}), url=url, config=config, **how)
 
 
@@ -432,6 +432,18 @@ def settings(algorithm: str) -> dict[str, str]:
 
 HASHED = f"{URL}&bodySHA256={hashlib.sha256(BODY).hexdigest()}"
 TWILIO: list[Case] = [
+    *(
+        (
+            f"a shared key {what}",
+            expect,
+            twilio(URL + SIGNED, algorithm="sha256", others=settings("HMAC_SHA256"), expects={"shared_keys": keys}),
+        )
+        for what, expect, keys in (
+            ("of a stated id", ACCEPT, ["KSold", "KSabc"]),
+            ("whose secret is stated with it", ACCEPT, {"KSabc": "12345"}),
+            ("of another id", REJECT, {"KSother": "12345"}),
+        )
+    ),
     ("empty values count by name, values are not trimmed", ACCEPT, twilio(URL + SIGNED)),
     (
         "the content type may have a charset",

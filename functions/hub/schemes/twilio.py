@@ -11,7 +11,7 @@ import hmac
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from hub.deliveries import Delivery, Expected
-from hub.errors import BadSignature, MalformedBody, MalformedHeader, NotStated
+from hub.errors import BadSignature, ForeignSender, MalformedBody, MalformedHeader, NotStated
 from hub.schemes import decoded, live_keys, matching
 from hub.webhook_spec import Signature
 
@@ -25,6 +25,7 @@ def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
     """Check the signature of URL and form, or of a URL that bears the body's hash."""
     text = delivery.header(signature.header)
     algorithm = _algorithm(delivery, signature.algorithm)
+    _check_key(delivery, expected)
     given = decoded(text, "base64", signature.header, algorithm)
     keys = live_keys(expected)
     signed = _parameters(delivery).encode("utf-8", "surrogatepass")
@@ -37,15 +38,23 @@ def verify(delivery: Delivery, signature: Signature, expected: Expected) -> int:
     raise refusal or BadSignature("no URL to verify")
 
 
+def _settings(delivery: Delivery, setting: str) -> list[str]:
+    values = delivery.headers.get(SETTINGS.lower(), ())
+    parts = [part.partition("=") for part in ",".join(values).split(",")]
+    return [value.strip() for name, _, value in parts if name.strip() == setting and value.strip()]
+
+
+def _check_key(delivery: Delivery, expected: Expected) -> None:
+    """Refuse a shared key of another id than the integration states, if it states any."""
+    if expected.states.get("shared_keys") and not {*_settings(delivery, "key")} <= {
+        *expected.stated_list("shared_keys")
+    }:
+        raise ForeignSender(f"{SETTINGS} names a key that is not one of expects.shared_keys")
+
+
 def _algorithm(delivery: Delivery, without_settings: str) -> str:
     """SHA-1 by the auth token, unless a key of one's own is named together with what it signs by."""
-    values = delivery.headers.get(SETTINGS.lower(), ())
-    named = [
-        value.strip().upper()
-        for part in ",".join(values).split(",")
-        for name, _, value in [part.partition("=")]
-        if name.strip() == "algorithm" and value.strip()
-    ]
+    named = [value.upper() for value in _settings(delivery, "algorithm")]
     if not named:
         return without_settings
     if len(named) > 1 or named[0] not in ALGORITHMS:
