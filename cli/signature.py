@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.diagnosis import told_with_remedy
-from cli.vectors import Vector, read_vectors
+from cli.vectors import Unreadable, Vector, read_vectors
 from hub.deliveries import Expected
 from hub.errors import BadSignature, HubError, MalformedBody, MalformedHeader, NoSecret, NotStated
 from hub.receive import Accepted, receive
@@ -49,18 +49,25 @@ def check(
     {"public_url": "…"} where the URL is signed, "config" for what the integration states under `expects`,
     "body_base64", "now", "tolerance_s", and "expect": "accept" or "reject".
 
-    Exit code 1 if a result differs from the request's `expect`. Secrets are never printed.
+    Exit code 1 if a result differs from the request's `expect`, or a request cannot be read. Secrets are never printed.
     """
     vectors = read_vectors(file)
     verdicts = [verdict(vector) for vector in vectors]
     for each in verdicts:
         typer.echo(each.line())
-    if any(vector.expect not in {"", each.result} for vector, each in zip(vectors, verdicts, strict=True)):
+    if any(differs(vector, each) for vector, each in zip(vectors, verdicts, strict=True)):
         raise typer.Exit(1)
 
 
-def verdict(vector: Vector) -> Verdict:
+def differs(vector: Vector | Unreadable, told: Verdict) -> bool:
+    """Whether a result is not the one that the file expects; that of a request that cannot be read never is."""
+    return isinstance(vector, Unreadable) or vector.expect not in {"", told.result}
+
+
+def verdict(vector: Vector | Unreadable) -> Verdict:
     """What the Lambda would do with a request, with a reason that teaches."""
+    if isinstance(vector, Unreadable):
+        return Verdict(vector.name, REJECT, f"the request cannot be read: {vector.why}")
     receiver, outside = vector.receiver(), vector.outside()
     try:
         accepted = receive(vector.delivery, receiver, outside, datetime.fromtimestamp(vector.now, UTC))

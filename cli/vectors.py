@@ -37,7 +37,7 @@ from hub.settings import WebhookSettings
 from webhooks.handler import delivery_from_api_gateway
 
 URLS = ("public_url", "notification_url")  # what a file may call the URL as registered
-NAMED_SECRET = re.compile(r"signing|^parent_|^public_key$|^password$")  # beside `secrets`, which has no names
+NAMED_SECRET = re.compile(r"signing|^parent_|public_key|passphrase|^password$")  # beside `secrets`, which has no names
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class Vector:
         states = {}
         for name, value in self.config.items():
             meant = next((each for each in spellings(name) if each in self.manifest.expects), "")
-            if meant and not isinstance(value, dict):
-                states[meant] = stated(value)
+            if meant and not (meant == "user" and any(each.startswith(f"{value}:") for each in self.secrets)):
+                states[meant] = stated(list(value) if isinstance(value, dict) else value)
         settings = WebhookSettings(
             stage="check",
             integration="recorded",
@@ -165,8 +165,16 @@ def stated(value: Any) -> str | list[str]:
     return "" if value is None else str(value)
 
 
-def read_vectors(path: Path) -> list[Vector]:
-    """The requests of a file; raises Failed with a sentence that says what to mend."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One of several requests of which nothing can be said but why."""
+
+    name: str
+    why: str
+
+
+def read_vectors(path: Path) -> list[Vector | Unreadable]:
+    """The requests of a file; raises Failed with a sentence that says what to mend, if no other request is hurt by it."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -178,14 +186,16 @@ def read_vectors(path: Path) -> list[Vector]:
     if not isinstance(content, list) or not content:
         raise Failed(f"{path} holds no requests: it must be one object, a list, or an object with `vectors`.")
     manifests = known_manifests()
-    read = []
+    read: list[Vector | Unreadable] = []
     for place, each in enumerate(content, start=1):
         name = str(each.get("id", place)) if isinstance(each, dict) else str(place)
         try:
             read.append(vector_of(each, name, manifests))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
             what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-            raise Failed(f"{path}, request {name}: {what}.") from error
+            if len(content) == 1:
+                raise Failed(f"{path}, request {name}: {what}.") from error
+            read.append(Unreadable(name, what))
     return read
 
 

@@ -121,10 +121,7 @@ def test_a_request_as_the_lambda_got_it(check: Check) -> None:
         (b"[1]", "request 1: it is not an object."),
         ([{"provider": "nobody"}], "request 1: there is no connector for provider 'nobody'."),
         ([{"provider": 1}], "request 1: "),
-        (
-            [stripe(), stripe() | {"id": "two", "expect": "maybe"}],
-            "request two: expect is neither 'accept' nor 'reject'.",
-        ),
+        (stripe() | {"id": "two", "expect": "maybe"}, "request two: expect is neither 'accept' nor 'reject'."),
         ([stripe() | {"secrets": "s"}], "request 1: secrets is not a list of texts."),
         ([stripe() | {"now": "soon"}], "request 1: could not convert string to float: 'soon'."),
         ([stripe() | {"now": 1e30}], "request 1: "),
@@ -141,6 +138,39 @@ def test_a_bad_file_is_told_in_one_sentence(check: Check, content: Any, told: st
     assert told in result.stderr
     assert not result.stdout
     assert "Traceback" not in result.output
+
+
+def test_one_that_cannot_be_read_does_not_hide_the_others(check: Check) -> None:
+    result = check([stripe(), {"id": "two", "provider": "nobody", "expect": "reject"}, stripe() | {"id": "three"}])
+
+    assert result.exit_code == 1
+    assert [(line["id"], line["result"]) for line in lines(result)] == [
+        ("1", "accept"),
+        ("two", "reject"),
+        ("three", "accept"),
+    ]
+    assert lines(result)[1]["reason"] == "the request cannot be read: there is no connector for provider 'nobody'"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "user"),
+    [
+        (["u:p"], {}),
+        (["p"], {"user": "u"}),
+        (["p"], {"username": "u"}),
+        (["u:p"], {"username": "u"}),
+        ([], {"username": "u", "password": "p"}),
+    ],
+)
+@pytest.mark.parametrize("provider", ["n8n", "sap"])
+def test_a_user_and_password_may_be_stated_together_or_apart(
+    check: Check, provider: str, secrets: list[str], user: dict[str, str]
+) -> None:
+    content = request(provider, b"{}", headers={"Authorization": "Basic " + b64(b"u:p")}, secrets=secrets)
+
+    result = check(content | {"config": {"mode": "basic"} | user})
+
+    assert lines(result)[0]["result"] == "accept", result.output
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
