@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from hub.deliveries import Delivery
-from hub.errors import BadSignature, EmptyBody, ForeignSender, MissingHeader, NotStated, Rejected
+from hub.errors import BadSignature, EmptyBody, ForeignSender, MissingHeader, NotStated, Rejected, WrongAccount
 from hub.handshakes import AFTER, BEFORE, Answer
 from hub.receive import Receiver, receive
-from hub.webhook_spec import Signature, WebhookSpec
+from hub.webhook_spec import Facts, Signature, WebhookSpec
 from tests.fakes import NOW, FakeEventQueue, FakeFetch, FakeSecrets, FakeTokens, outside
 
 ZOOM = WebhookSpec(Signature("body_hmac", "X-Signature"), handshakes=("zoom_challenge", "slack_challenge"))
@@ -51,6 +51,17 @@ def test_zooms_token_is_signed_by_the_secret_that_zoom_used(signed_by: str) -> N
     encrypted = hmac.digest(signed_by.encode(), "p-ü".encode(), hashlib.sha256).hex()
     assert json.loads(answer.body) == {"plainToken": "p-ü", "encryptedToken": encrypted}
     assert (answer.status, answer.content_type) == (200, "application/json")
+
+
+def test_a_challenge_names_no_account_and_is_answered_where_one_is_bound() -> None:
+    """Zoom's has no account_id, though its events have: the URL could never be validated."""
+    spec = replace(ZOOM, facts=Facts(account="body:payload.account_id"))
+    receiver = Receiver("it", "connector", spec, {}, account="a-1")
+    services = outside(FakeEventQueue(), secrets=FakeSecrets(("s",)))
+
+    assert receive(post(VALIDATION, "s"), receiver, services, NOW).answer.status == 200
+    with pytest.raises(WrongAccount):
+        receive(post(b'{"event": "meeting.started", "payload": {"account_id": "a-2"}}', "s"), receiver, services, NOW)
 
 
 def test_nobody_else_gets_it() -> None:
