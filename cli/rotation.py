@@ -150,6 +150,8 @@ def duration(text: str) -> timedelta:
 def generated(manifest: Manifest) -> str:
     """A new value, written as the connector reads the key."""
     key = manifest.webhook.signature.key if manifest.webhook else "utf-8"
+    if manifest.webhook and manifest.webhook.signature.scheme == "standard_webhooks":
+        return "whsec_" + base64.b64encode(random.token_bytes(GENERATED_BYTES)).decode("ascii")
     if key == "hex":
         return random.token_hex(GENERATED_BYTES)
     if key == "base64":

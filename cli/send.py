@@ -1,5 +1,6 @@
 """`hub send`: sends an integration a delivery, named and signed as its provider would."""
 
+import base64
 import time
 import uuid
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) 
     """The request as the provider would sign it for this integration; raises Failed where only the provider can."""
     configured = stage.integration(integration)
     now = time.time()
-    url = configured.public_url or webhook_url(stage, integration)
+    url = configured.public_url or stage.outputs()["ApiUrl"].rstrip("/") + names.webhook_path(integration)
     at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     draft = drafted(example, spec, url, str(uuid.uuid4()), at, configured.account)
     if example.handshake and example.handshake not in AFTER:
@@ -93,6 +94,11 @@ def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) 
     if spec.signature.secret and not secret:
         raise Failed(
             f"{integration} has no secret {spec.signature.secret!r}: store it with `hub secrets set {integration}`."
+        )
+    if spec.signature.secret and not readable(secret, spec.signature.key):
+        raise Failed(
+            f"The secret {spec.signature.secret!r} of {integration} is not {spec.signature.key}, which "
+            f"{stage.manifest(integration).title} makes: store the right one with `hub secrets set {integration}`."
         )
     states = {name: value for name, value in configured.expects.items() if value}
     try:
@@ -107,6 +113,16 @@ def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) 
             f"This body cannot be signed as {stage.manifest(integration).title} does ({type(error).__name__}): "
             "the proof stands in it, so it must have the provider's form; see the connector's examples."
         ) from error
+
+
+def readable(secret: str, key: str) -> bool:
+    """Whether a secret is written as its scheme reads it."""
+    try:
+        if key == "hex":
+            return bool(bytes.fromhex(secret))
+        return key != "base64" or bool(base64.b64decode(secret, validate=True))
+    except ValueError:
+        return False
 
 
 def webhook_url(stage: Stage, integration: str) -> str:

@@ -1,5 +1,6 @@
 """The secrets of the local environment: fixed, known to everybody, and good for nothing anywhere else."""
 
+import base64
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ from connectors import manifest_path
 from hub import names
 from hub.config import Config
 from hub.manifest import read_manifest
+from hub.webhook_spec import Signature
 from infra.local.stand_in import TOKEN
 
 KEY, SECRET = TOKEN.split(":")
@@ -27,13 +29,22 @@ def store_local_secrets(client: Any, config: Config, stand_ins: set[str]) -> lis
         webhook = read_manifest(manifest_path(integration.connector)).webhook
         values = {}
         if webhook and webhook.signature.secret:
-            values[webhook.signature.secret] = signing_secret(name)
+            values[webhook.signature.secret] = written(signing_secret(name), webhook.signature)
         if name in stand_ins:
             values |= {"api_key": KEY, "api_secret": SECRET}
         if values:
             client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(values))
             stored.append(name)
     return stored
+
+
+def written(secret: str, signature: Signature) -> str:
+    """A text as a scheme reads keys."""
+    if signature.key == "hex":
+        return secret.encode().hex()
+    if signature.key == "base64" or signature.scheme == "standard_webhooks":
+        return base64.b64encode(secret.encode()).decode("ascii")
+    return secret
 
 
 def signing_secret(integration: str) -> str:

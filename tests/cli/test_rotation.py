@@ -96,6 +96,8 @@ def test_a_made_up_value_is_written_as_the_connector_reads_the_key() -> None:
     assert len(bytes.fromhex(generated(with_key("hex")))) == 32
     assert len(base64.b64decode(generated(with_key("base64")), validate=True)) == 32
     assert generated(with_key("utf-8")) != generated(with_key("utf-8"))
+    standard = generated(read_manifest(manifest_path("standardwebhooks")))
+    assert len(base64.b64decode(standard.removeprefix("whsec_"), validate=True)) == 32
 
 
 def test_a_rotation_that_still_runs_is_not_overrun(shop: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import cli.send
 from cli.failure import Failed
-from cli.send import example_of, signed
+from cli.send import example_of, readable, signed
 from cli.signing import Draft
 from cli.signing.examples import examples
 from connectors import connector_names, manifest_path
@@ -48,6 +48,13 @@ def test_the_connectors_example_is_sent_signed(deployed: Stage, web: Web) -> Non
     assert result.exit_code == 0
     assert "HTTP 200 {}" in result.stdout
     assert f"hub events show {json.loads(body)['id']}" in result.stdout
+
+
+@pytest.mark.parametrize(("key", "secret"), [("hex", "no hex"), ("base64", "-"), ("base64", "")])
+def test_a_secret_of_another_form_than_the_provider_makes_is_told(key: str, secret: str) -> None:
+    assert not readable(secret, key)
+    assert readable("ab" * 32, key)
+    assert readable("-", "utf-8")
 
 
 def test_two_sendings_are_two_events(deployed: Stage, web: Web) -> None:
