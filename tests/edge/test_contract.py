@@ -16,12 +16,14 @@ For one event the keys of the item may stand in `expected` itself.
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import TypeAdapter
 
 from cli.signing import Draft, signers
@@ -150,6 +152,16 @@ def test_the_readme_says_how_to_create_each_secret_and_what_to_state(name: str) 
         assert "hub secrets set" in readme
     for said in (*manifest_of(name).secrets, *manifest_of(name).expects):
         assert f"`{said}`" in readme, f"the README does not say what {said} is"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_readme_shows_the_integration_that_its_commands_name(name: str) -> None:
+    readme = (FOLDER / name / "README.md").read_text("utf-8")
+    blocks = [yaml.safe_load(textwrap.dedent(block)) for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
+    shown = {key: each for block in blocks for key, each in (block or {}).get("integrations", {}).items()}
+
+    assert {each["connector"] for each in shown.values()} == {name}
+    assert {*re.findall(r"hub (?:secrets set|send) ([a-z][\w-]*)", readme)} <= {*shown}
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if spec_of(name).signature.covers != "body"])
