@@ -6,9 +6,12 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast test-edge check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge faults check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
+SEED ?= 1
+EVENTS ?= 5000
+ENTITIES ?= 500
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 
@@ -61,6 +64,9 @@ test-fast: setup ## run the suites that need neither network nor AWS (seconds)
 
 test-edge: setup ## try every connector's edge: its examples, its provider's rules and libraries, forgeries, nonsense
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow" tests/edge $(PYTEST_FLAGS)
+
+faults: setup ## SEED=n: a day of orders under every fault at once, judged by an oracle (minutes; EVENTS=5000)
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m tests.faults.run --seed $(SEED) --events $(EVENTS) --entities $(ENTITIES)
 
 check: setup ## lint, format and type checks
 	@.venv/bin/ruff check .

@@ -24,7 +24,7 @@ from hub import names
 from hub.breaker import State
 from hub.errors import HubError
 
-COLOURS = {"flows": "green", "slowly": "yellow", "paused": "yellow", "waits": "red"}
+COLOURS = {"flows": "green", "slowly": "yellow", "paused": "yellow", "waits": "red", "stopped": "red"}
 
 app = typer.Typer(help="Whether events flow to a destination; stop and start them.", no_args_is_help=True)
 FlowArgument = Annotated[str, typer.Argument(help="The flow, as the configuration names it.")]
@@ -32,7 +32,8 @@ FlowArgument = Annotated[str, typer.Argument(help="The flow, as the configuratio
 
 @dataclass(frozen=True, slots=True)
 class Flowing:
-    """How a flow stands. `state` is flows, slowly (after an outage), waits (for its destination) or paused (by hand)."""
+    """How a flow stands. `state` is flows, slowly (after an outage), waits (for its destination), paused (by hand), or
+    stopped: its queue is not read, and nothing tells why."""
 
     flow: str
     destination: str
@@ -101,12 +102,15 @@ def _flowing(opened: Stage, flow: str) -> Flowing:
         valves = _valves(opened)
         breaker = DynamoBreakers(opened.dynamodb(), names.ledger_table(opened.name)).read(destination)
         paused = valves.paused_by(flow)
+        is_read = valves.is_read(flow)
         waiting, in_work = _depth(opened, names.queue(opened.name, flow))
         dead, dying = _depth(opened, names.dead_letter_queue(opened.name, flow))
     if paused:
         state, why = "paused", f"by {paused}"
     elif breaker.state is State.OPEN:
         state, why = "waits", breaker.reason
+    elif not is_read:
+        state, why = "stopped", f"nobody paused it (was the ledger restored?): hub flow resume {flow}"
     else:
         state, why = ("flows", "") if breaker.state is State.CLOSED else ("slowly", f"{destination} is just back")
     return Flowing(flow, destination, state, waiting, in_work, dead + dying, why)

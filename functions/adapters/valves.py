@@ -42,6 +42,10 @@ class LambdaValves:
             raise Temporary(f"the reading of {flow} could not be changed: {_reason(error)}") from error
         return True
 
+    def is_read(self, flow: str) -> bool:
+        """Whether a flow's queue is read."""
+        return self.mapping(flow).get("State") in READING
+
     def mapping(self, flow: str) -> "Mapped":
         """The mapping of a flow's queue; raises Temporary where AWS does not tell."""
         try:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from hub import names
 from tests.local_aws.hub import FLOW, STAGE, LocalHub, an_order, wait_for
 
 
@@ -44,6 +45,16 @@ def test_a_flow_is_paused_and_resumed_and_nothing_is_lost(hub: LocalHub, command
     assert resumed.exit_code == 0, resumed.output
     assert hub.end_of(f"order/{body['id']}", answer).outcome == "applied"
     assert status(command)["state"] == "flows"
+
+
+def test_a_flow_that_is_stopped_without_a_reason_is_told_and_can_be_resumed(hub: LocalHub, command: Any) -> None:
+    """A restored ledger does not know of the outage in which it was lost."""
+    with hub.paused(names.delivery_function(STAGE, FLOW)):
+        stopped = status(command)
+        command("flow", "resume", FLOW)
+        wait_for(lambda: hub.reading(FLOW) == "Enabled" or None, "the flow is not resumed")
+
+    assert (stopped["state"], "hub flow resume" in stopped["why"]) == ("stopped", True)
 
 
 def test_the_table_is_readable_and_a_wrong_flow_is_told(hub: LocalHub, command: Any) -> None:
