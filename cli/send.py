@@ -3,6 +3,7 @@
 import base64
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from connectors import manifest_path
 from hub import names
 from hub.deliveries import Delivery
-from hub.facts import Stated, json_of
+from hub.facts import Stated, items_of, json_of
 from hub.handshakes import AFTER
 from hub.webhook_spec import Topic, WebhookSpec, read_webhook
 from infra.local.running import local_api_url
@@ -88,6 +89,8 @@ def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) 
     url = configured.public_url or stage.outputs()["ApiUrl"].rstrip("/") + names.webhook_path(integration)
     at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     draft = drafted(example, spec, url, str(uuid.uuid4()), at, configured.account)
+    if configured.account and example.raw is None:
+        draft = of_account(draft, spec, configured.account)
     if example.handshake and example.handshake not in AFTER:
         return draft
     secret = read(stage, integration).get(spec.signature.secret, "") if spec.signature.secret else ""
@@ -113,6 +116,18 @@ def signed(stage: Stage, integration: str, spec: WebhookSpec, example: Example) 
             f"This body cannot be signed as {stage.manifest(integration).title} does ({type(error).__name__}): "
             "the proof stands in it, so it must have the provider's form; see the connector's examples."
         ) from error
+
+
+def of_account(draft: Draft, spec: WebhookSpec, account: str) -> Draft:
+    """An example as the provider would send it from the account that the integration is bound to."""
+    headers = {name.lower(): [value] for name, value in draft.headers.items()}
+    delivery = Delivery(draft.method, headers, draft.body, draft.url.partition("?")[2])
+    body = json_of(delivery, spec.facts.form_json)
+    items = items_of(body, spec.facts.items) if spec.facts.items else [body]
+    content = draft.body
+    for each in {Stated(delivery, body, item).text(spec.facts.account) for item in items} - {"", account}:
+        content = content.replace(each.encode(), account.encode())
+    return replace(draft, body=content)
 
 
 def readable(secret: str, key: str) -> bool:

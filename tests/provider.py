@@ -159,6 +159,7 @@ class Endpoint:
     queue: FakeEventQueue = field(default_factory=FakeEventQueue)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     unstated: frozenset[str] = frozenset()
+    bound: bool = False  # to its account, also where that stands in the body
     timed: bool = False  # the secret is of the form under which a time is signed
 
     @property
@@ -202,7 +203,7 @@ class Endpoint:
             queue_urls=[],
             bodies_bucket="",
             ledger_table="",
-            account=self.account if self.spec.facts.account.startswith("header:") else "",
+            account=self.account if self.bound or self.spec.facts.account.startswith("header:") else "",
             public_url=PUBLIC_URL,
             expects=self.expects(example),
             tolerance_seconds=self.tolerance_seconds,

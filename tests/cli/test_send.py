@@ -23,6 +23,7 @@ from tests.fakes import FakeFetch
 from tests.provider import PUBLIC_URL, STATED, Endpoint, manifest_of, required_expects, secret_of, spec_of
 
 SOURCES = [name for name in connector_names() if manifest_of(name).webhook]
+ACCOUNT = "4711"  # some providers write numbers
 ONLY_THE_PROVIDER = {"google_oidc", "paypal", "sendgrid", "sns"}  # schemes with a private key
 
 
@@ -119,7 +120,7 @@ class Configured:
     def integration(self, _name: str) -> Integration:
         expects = {name: STATED.get(name, f"stated-{name}") for name in required_expects(self.connector)}
         return Integration.model_validate(
-            {"connector": self.connector, "public_url": PUBLIC_URL, "expects": expects, "account": "eu.example.com"}
+            {"connector": self.connector, "public_url": PUBLIC_URL, "expects": expects, "account": ACCOUNT}
         )
 
     def manifest(self, _name: str) -> Any:
@@ -142,11 +143,21 @@ def test_what_is_sent_for_any_connector_is_what_its_edge_accepts(
         if example.expects:
             continue  # of an integration that is configured in another way
         draft = sent(connector, example.topic or example.handshake, monkeypatch)
-        at = Endpoint(connector, now=datetime.now(UTC))
+        bound = ACCOUNT.encode() in draft.body
+        at = Endpoint(connector, account=ACCOUNT, bound=bound, now=datetime.now(UTC))
 
         answer = at.send(draft)
 
         assert answer.status < 300, (example.name, at.reasons())
+
+
+@pytest.mark.parametrize("connector", ["adyen", "hubspot", "razorpay", "square", "twilio", "zoom"])
+def test_an_example_comes_from_the_account_that_the_integration_is_bound_to(
+    connector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = [example.topic for example in examples(connector) if example.topic]
+
+    assert any(ACCOUNT.encode() in sent(connector, topic, monkeypatch).body for topic in topics)
 
 
 @pytest.mark.parametrize("connector", [name for name in SOURCES if spec_of(name).signature.scheme in ONLY_THE_PROVIDER])
