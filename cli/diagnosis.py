@@ -182,7 +182,8 @@ def other_forms(delivery: Delivery, signature: Signature, expected: Expected) ->
 
 
 def _with(delivery: Delivery, signature: Signature, value: str) -> Delivery:
-    return replace(delivery, headers={**delivery.headers, signature.header.lower(): [value]})
+    name = signature.header.lower().partition(",")[0]  # of several names the first counts
+    return replace(delivery, headers={**delivery.headers, name: [value]})
 
 
 def _prefix(value: str, algorithm: str, otherwise: str) -> str:
