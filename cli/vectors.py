@@ -204,8 +204,9 @@ def vector_of(content: Mapping[str, Any], name: str, manifests: Mapping[str, Man
     if not isinstance(content, dict):
         raise TypeError("it is not an object")
     provider = content["provider"]
-    manifest = manifests.get(squeezed(provider)) or manifests.get(squeezed(str(content.get("scheme", ""))))
-    if manifest is None or manifest.webhook is None:
+    called = [manifests.get(squeezed(str(name))) for name in (provider, content.get("scheme", ""))]
+    manifest = next((each for each in called if each and each.webhook), None)
+    if manifest is None:
         raise ValueError(f"there is no connector for provider {provider!r}")
     tolerance = content.get("tolerance_s", ())
     expect = content.get("expect", "")

@@ -78,6 +78,14 @@ def test_a_stale_one_is_told_with_its_age(check: Check) -> None:
     assert line == {"id": "1", "result": "reject", "reason": "StaleDelivery: timestamp 412 s old, window 300 s"}
 
 
+def test_a_provider_that_sends_nothing_itself_is_known_by_its_scheme(check: Check) -> None:
+    headers = {"X-Frappe-Webhook-Signature": b64(mac("s", b"{}"))}
+
+    (line,) = lines(check(request("erpnext", b"{}", headers=headers) | {"scheme": "frappe"}))
+
+    assert line["result"] == "accept"
+
+
 def test_the_least_that_a_request_needs(check: Check) -> None:
     body = '{"id": "evt_1", "type": "invoice.paid", "note": "Größe"}'
     signed = hmac.digest(SECRET.encode(), f"{NOW}.{body}".encode(), hashlib.sha256).hex()
