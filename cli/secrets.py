@@ -123,7 +123,8 @@ def read(stage: Stage, integration: str) -> dict[str, str]:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
             raise Failed(
-                f"There is no secret {secret_id}: the stage is not deployed; {stage.how_to_deploy()}."
+                f"There is no secret {secret_id}: the stage is not deployed, or not since {integration} was added; "
+                f"{stage.how_to_deploy()}."
             ) from None
         raise
     try:

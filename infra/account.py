@@ -25,7 +25,9 @@ def account_for(stage: str, session: Any, *, bootstrapped: bool = True) -> str:
     With `bootstrapped`, the account must have been prepared for the CDK.
     """
     if stage == LOCAL_STAGE:
-        raise NotDeployable(f"Stage {LOCAL_STAGE} lives on this machine: `make run` deploys it.")
+        raise NotDeployable(
+            f"Stage {LOCAL_STAGE} lives on this machine: `make run` deploys it, `make clean` removes it."
+        )
     try:
         identity = session.client("sts").get_caller_identity()
         if bootstrapped and not _bootstrapped(session):

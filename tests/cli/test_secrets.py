@@ -102,5 +102,6 @@ def test_a_stage_that_is_not_deployed_is_one_sentence(stage: Stage, command: str
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "There is no secret hub/staging/shop-eu: the stage is not deployed; deploy it with `make deploy STAGE=staging`.\n"
+        "There is no secret hub/staging/shop-eu: the stage is not deployed, or not since shop-eu was added; "
+        "deploy it with `make deploy STAGE=staging`.\n"
     )
