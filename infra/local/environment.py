@@ -103,7 +103,10 @@ class Environment:
     def fallen(self) -> str:
         """What of it has ended by itself, in a sentence; "" while all is well."""
         if not self.aws.running:
-            return f"The local AWS has ended by itself; see {self.aws.log}."
+            return (
+                "The local AWS has ended by itself, and what came since its start is lost: it saves when it is stopped. "
+                f"See {self.aws.log}."
+            )
         if self.stand_in and not self.stand_in.running:
             return f"The ERPNext stand-in has ended by itself; see {self.stand_in.log}."
         return ""
