@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,9 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.ledger_history import Ended, LedgerHistory
+from adapters.sqs import SqsEventQueue
 from cli.failure import Failed
+from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from hub import names
+from hub.events import Event, to_json
 from hub.facts import UNREADABLE
 
 UNKNOWN_TOPIC = "other"  # the entity type of an event whose topic the manifest does not state (hub.facts)
@@ -52,6 +55,38 @@ def show_events(
         )
     if not ended:
         raise typer.Exit(1)
+
+
+@app.command("replay")
+def replay_events(
+    entity: Annotated[str, typer.Argument(help="The entity (shop-eu/order/820982911946154508), or its id alone.")],
+    event: Annotated[str | None, typer.Option("--event", help="One event of it, whatever its end.")] = None,
+    stage: StageOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Send an entity's dead events through their flows again, in the order in which they came. Each keeps its identity,
+    so that nothing is doubled; a newer version that was applied since makes it stale."""
+    opened = open_stage(stage, config)
+    history = LedgerHistory(opened.dynamodb(), names.ledger_table(opened.name))
+    with told(opened):
+        ended = [each for subject in _subjects(entity, opened) for each in history.of(subject)]
+        chosen = [each for each in ended if (each.event_id == event if event else each.outcome == "dead")]
+        if not chosen:
+            what = f"event {event}" if event else "dead event"
+            raise Failed(
+                f"The ledger of stage {opened.name} knows no {what} of {entity}; see `hub events show {entity}`."
+            )
+        for each in sorted(chosen, key=lambda each: each.received_at):
+            _replay(history.event(each.entity, each.flow, each.event_id), each.flow, opened)
+            Console(soft_wrap=True, highlight=False).print(Text(f"sent again: {each.event_id} in flow {each.flow}"))
+    typer.echo(f"What becomes of it: hub events show {entity}")
+
+
+def _replay(event: Event, flow: str, opened: Stage) -> None:
+    sqs = opened.sqs()
+    again = event.replayed(datetime.now(UTC))
+    queue = SqsEventQueue(sqs, sqs.get_queue_url(QueueName=names.queue(opened.name, flow))["QueueUrl"])
+    queue.put([(again, to_json(again))])
 
 
 def _subjects(entity: str, stage: Stage) -> list[str]:

@@ -1,10 +1,12 @@
 """DynamoDB: the ledger read back, for the people who ask what became of an entity."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from hub.events import Event, from_json
 from hub.ledger import Failure
 
 if TYPE_CHECKING:
@@ -52,6 +54,19 @@ class LedgerHistory:
         )
         for page in pages:
             yield from (_ended(item) for item in page["Items"] if "outcome" in item)  # the head and parts have none
+
+    def event(self, entity: str, flow: str, event_id: str) -> Event:
+        """An event as it came, from what the ledger keeps of it; raises KeyError where it is not there."""
+        record = f"{flow}#{event_id}"
+        item = self._item(entity, record)
+        others = (f"{record}#part{number}" for number in range(1, int(item["payload_parts"]["N"])))
+        parts = [item, *(self._item(entity, other) for other in others)]
+        return from_json(zlib.decompress(b"".join(part["payload"]["B"] for part in parts)).decode())
+
+    def _item(self, entity: str, record: str) -> dict[str, Any]:
+        key = {"entity": {"S": entity}, "record": {"S": record}}
+        found: dict[str, Any] = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
+        return found
 
 
 def _ended(item: dict[str, Any]) -> Ended:

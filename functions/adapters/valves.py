@@ -58,12 +58,12 @@ class LambdaValves:
         return found[0]  # type: ignore[return-value]  # the list's element and the single answer are the same shape
 
     def paused_by(self, flow: str) -> str:
-        """Who paused a flow by hand, "" if nobody did."""
+        """Who paused a flow by hand, and why; "" if nobody did."""
         try:
             item = self._ledger.get_item(TableName=self._table, Key=pause_key(flow), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
             raise Temporary(f"whether {flow} is paused could not be read: {_reason(error)}") from error
-        return item["by"]["S"] if item else ""
+        return f"{item['by']['S']}: {item['reason']['S']}" if item else ""
 
 
 def pause_key(flow: str) -> dict[str, dict[str, str]]:

@@ -89,7 +89,7 @@ class Order(_Record):
             raise TotalMismatch(
                 f"order {self.number}: lines {lines} + shipping {shipping} + taxes {taxes} = "
                 f"{lines + shipping + taxes} {self.currency}, but the source charged {self.total} {self.currency}; "
-                "compare the order in the shop with the payload, then replay or discard the event"
+                "compare the order in the shop with the payload, then replay the event (hub events replay)"
             )
 
 

@@ -127,7 +127,7 @@ def test_a_flow_is_changed_only_where_it_differs(
 
 
 def test_a_flow_that_a_person_paused_stays_paused(dynamodb: "DynamoDBClient", table: str) -> None:
-    dynamodb.put_item(TableName=table, Item={**pause_key(FLOW), "by": {"S": "ann"}})
+    dynamodb.put_item(TableName=table, Item={**pause_key(FLOW), "by": {"S": "ann"}, "reason": {"S": "x"}})
     client = FakeLambda("Disabled", 2)
 
     changed = valves(client, dynamodb, table).set(FLOW, enabled=True, max_concurrency=8)

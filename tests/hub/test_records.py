@@ -64,7 +64,7 @@ def test_a_mismatch_says_what_was_summed_and_what_to_do() -> None:
 
     assert str(mismatch.value) == (
         "order #1: lines 19.90 + shipping 0 + taxes 0 = 19.90 USD, but the source charged 20.00 USD; "
-        "compare the order in the shop with the payload, then replay or discard the event"
+        "compare the order in the shop with the payload, then replay the event (hub events replay)"
     )
 
 

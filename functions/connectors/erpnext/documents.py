@@ -264,7 +264,7 @@ class Documents:
             return self._amend(wanted, current)
         raise Refused(
             f"{wanted.doctype} {current['name']} was cancelled in ERPNext, but the source still counts on it; "
-            "amend it in ERPNext or cancel it in the source, then replay or discard the event"
+            "amend it in ERPNext or cancel it in the source, then replay the event (hub events replay)"
         )
 
     def _write(self, wanted: Wanted, current: Document, changes: Mapping[str, Any]) -> Document:

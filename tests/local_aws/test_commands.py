@@ -1,4 +1,4 @@
-"""`hub flow` as an operator uses it: what flows, and stopping and starting it by hand."""
+"""The `hub` command as an operator uses it: what flows, stopping and starting it, and replaying what is dead."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from hub import names
-from tests.local_aws.hub import FLOW, STAGE, LocalHub, an_order, wait_for
+from infra.local.stand_in import stock
+from tests.local_aws.hub import FLOW, STAGE, LocalHub, a_line, an_order, wait_for
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_a_flow_is_paused_and_resumed_and_nothing_is_lost(hub: LocalHub, command
     hub.tend()
     resumed = command("flow", "resume", FLOW)
 
+    assert during["why"].endswith(": stocktaking")
     assert (during["state"], hub.ends(f"order/{body['id']}")) == ("paused", [])
     assert resumed.exit_code == 0, resumed.output
     assert hub.end_of(f"order/{body['id']}", answer).outcome == "applied"
@@ -65,3 +67,27 @@ def test_the_table_is_readable_and_a_wrong_flow_is_told(hub: LocalHub, command: 
     assert wrong.exit_code == 1
     assert "has no flow 'shop-to-nowhere'; it has: " in wrong.output
     assert FLOW in wrong.output
+
+
+def test_a_dead_order_is_replayed_once_its_cause_is_mended(hub: LocalHub, command: Any) -> None:
+    body = an_order(a_line("NEW-POSTER"))
+    answer = hub.deliver("orders/create", body)
+    assert hub.end_of(f"order/{body['id']}", answer).outcome == "dead"
+
+    stock(hub.erp.url, ["NEW-POSTER"])
+    replayed = command("events", "replay", str(body["id"]))
+
+    assert replayed.exit_code == 0, replayed.output
+    wait_for(lambda: hub.ends(f"order/{body['id']}")[0].outcome == "applied" or None, "the order is not applied")
+    (end,) = hub.ends(f"order/{body['id']}")
+    assert (end.event_id, end.replay_of, len(hub.orders(body["id"]))) == (answer.event, answer.event, 1)
+
+
+def test_what_is_not_dead_is_not_replayed_by_mistake(hub: LocalHub, command: Any) -> None:
+    body = an_order()
+    hub.end_of(f"order/{body['id']}", hub.deliver("orders/create", body))
+
+    nothing = command("events", "replay", str(body["id"]))
+
+    assert nothing.exit_code == 1
+    assert f"knows no dead event of {body['id']}" in nothing.output
