@@ -17,12 +17,13 @@ from cli.secrets import read
 from cli.signing import Draft, OnlyTheProvider, Sender, signers
 from cli.signing.examples import Example, drafted, examples
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from connectors import manifest_path
+from connectors import facts_module, manifest_path
 from hub import names
 from hub.deliveries import Delivery
 from hub.facts import Stated, items_of, json_of
 from hub.handshakes import AFTER
-from hub.webhook_spec import Topic, WebhookSpec, read_webhook
+from hub.receive import Receiver, name_the_facts
+from hub.webhook_spec import WebhookSpec, read_webhook
 from infra.local.running import local_api_url
 
 
@@ -41,7 +42,7 @@ def send(
     manifest = opened.manifest(integration)
     if manifest.webhook is None:
         raise Failed(f"{integration} receives no webhooks: its connector is {manifest.name!r}.")
-    spec, topics = read_webhook(manifest_path(manifest.name))
+    spec, _ = read_webhook(manifest_path(manifest.name))
     chosen = example_of(manifest.name, topic, file)
     url = webhook_url(opened, integration)
     draft = signed(opened, integration, spec, chosen)
@@ -61,9 +62,8 @@ def send(
     console.print(f"{topic} → {url}\nHTTP {answer.status_code} {answer.text[:500]}")
     if answer.status_code >= 300:
         raise typer.Exit(1)
-    entity = "" if chosen.handshake else entity_id(draft, spec, topics.get(topic))
-    if entity:
-        console.print(f"What became of it: hub events show {entity}")
+    if not chosen.handshake:
+        console.print(f"What became of it: hub events show {subject(draft, integration, manifest.name)}")
 
 
 def example_of(connector: str, topic: str, file: Path | None) -> Example:
@@ -148,15 +148,14 @@ def webhook_url(stage: Stage, integration: str) -> str:
     return outputs["ApiUrl"].rstrip("/") + names.webhook_path(integration)
 
 
-def entity_id(draft: Draft, spec: WebhookSpec, topic: Topic | None) -> str:
-    """The id of the entity that a delivery is about; "" where only the connector's own code could say it."""
-    expression = topic.entity_id if topic and topic.entity_id else spec.facts.entity_id
-    if spec.facts.code or spec.facts.items:
-        return ""
+def subject(draft: Draft, integration: str, connector: str) -> str:
+    """The entity of the first fact that a delivery states, named as the edge names it."""
+    spec, topics = read_webhook(manifest_path(connector))
+    read_facts = facts_module(connector).facts if spec.facts.code else None
+    receiver = Receiver(integration, connector, spec, topics, read_facts=read_facts)
     headers = {name.lower(): [value] for name, value in draft.headers.items()}
     delivery = Delivery(draft.method, headers, draft.body, draft.url.partition("?")[2])
-    body = json_of(delivery, spec.facts.form_json)
-    return Stated(delivery, body, body).text(expression)
+    return name_the_facts(delivery, receiver, datetime.now(UTC))[0].subject
 
 
 def _file(path: Path) -> bytes:

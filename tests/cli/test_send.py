@@ -48,7 +48,7 @@ def test_the_connectors_example_is_sent_signed(deployed: Stage, web: Web) -> Non
     assert headers["x-shopify-shop-domain"] == "shop-eu.myshopify.com"
     assert result.exit_code == 0
     assert "HTTP 200 {}" in result.stdout
-    assert f"hub events show {json.loads(body)['id']}" in result.stdout
+    assert f"hub events show shop-eu/order/{json.loads(body)['id']}" in result.stdout
 
 
 @pytest.mark.parametrize(("key", "secret"), [("hex", "no hex"), ("base64", "-"), ("base64", "")])
