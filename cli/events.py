@@ -51,7 +51,7 @@ def show_events(
     else:
         Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
             f"The ledger of stage {opened.name} knows no event of {entity}: "
-            "it never arrived, was refused, or is still on its way."
+            "it never arrived, was refused, or is still on its way (`hub flow status` tells what waits)."
         )
     if not ended:
         raise typer.Exit(1)
@@ -126,7 +126,4 @@ def _print(ended: list[Ended]) -> None:
 
 def reason(ended: Ended) -> str:
     """Why an event ended without a document, or as it did; "" where there is nothing to say."""
-    if ended.failure is None:
-        return ended.rule
-    code, message = ended.failure.code, ended.failure.message
-    return message if message.startswith(f"{code}: ") else f"{code}: {message}"
+    return ended.failure.told if ended.failure else ended.rule

@@ -70,7 +70,7 @@ def _told(entry: Entry) -> dict[str, object]:
         "attempts": entry.attempts,
         "document": f"{entry.doctype} {entry.name}".strip(),
         "rule": entry.rule,
-        "error": f"{entry.failure.code}: {entry.failure.message}" if entry.failure else "",
+        "error": entry.failure.told if entry.failure else "",
     }
     return {name: value for name, value in told.items() if value}
 

@@ -28,7 +28,7 @@ def record_batch(batch: dict[str, Any], _context: Any, hub: DlqHub) -> dict[str,
             "flow": entry.flow,
             "event": entry.event.id,
             "entity": entry.event.subject,
-            "error": f"{failure.code}: {failure.message}" if failure else "",
+            "error": failure.told if failure else "",
         }
         hub.telemetry.warn("dead", about, {"DeadLetters": 1})
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}

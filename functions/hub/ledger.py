@@ -36,6 +36,11 @@ class Failure:
     severity: str
     message: str
 
+    @property
+    def told(self) -> str:
+        """Code and message in one; a destination's own words begin with the code already."""
+        return self.message if self.message.startswith(f"{self.code}: ") else f"{self.code}: {self.message}"
+
     @classmethod
     def of(cls, error: HubError) -> "Failure":
         """The record of a HubError."""
