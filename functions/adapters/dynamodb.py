@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub.errors import LedgerUnavailable
 from hub.events import Event, to_json
 from hub.ledger import TTL_ATTRIBUTE, Entry, Head, Known, Outcome
@@ -93,8 +94,7 @@ class DynamoLedger:
         try:
             return operation(RequestItems=request)
         except (BotoCoreError, ClientError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            raise LedgerUnavailable(f"DynamoDB refused or did not answer: {code}") from error
+            raise LedgerUnavailable(f"DynamoDB refused or did not answer: {reason(error)}") from error
 
     def _entry_items(self, entry: Entry) -> list[Item]:
         event = entry.event

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub import names
 from hub.errors import BodyLost, BodyUnavailable
 
@@ -27,7 +28,7 @@ class S3Bodies:
         try:
             self._client.put_object(Bucket=self._bucket, Key=PREFIX + digest, Body=body)
         except (BotoCoreError, ClientError) as error:
-            raise BodyUnavailable(f"S3 did not confirm the body: {_reason(error)}") from error
+            raise BodyUnavailable(f"S3 did not confirm the body: {reason(error)}") from error
         return f"s3://{self._bucket}/{PREFIX}{digest}"
 
     def fetch(self, reference: str) -> bytes:
@@ -38,9 +39,9 @@ class S3Bodies:
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 raise BodyLost(f"{reference} is gone: it was kept for the configured time only") from error
-            raise BodyUnavailable(f"S3 did not give the body: {_reason(error)}{_or_gone(error)}") from error
+            raise BodyUnavailable(f"S3 did not give the body: {reason(error)}{_or_gone(error)}") from error
         except BotoCoreError as error:
-            raise BodyUnavailable(f"S3 did not give the body: {_reason(error)}") from error
+            raise BodyUnavailable(f"S3 did not give the body: {reason(error)}") from error
         if hashlib.sha256(body).hexdigest() != key.removeprefix(PREFIX):
             raise BodyLost(f"{reference} is not what was kept: its bytes have changed")
         return body
@@ -48,10 +49,4 @@ class S3Bodies:
 
 def _or_gone(error: ClientError) -> str:
     """S3 tells that an object is gone only to those who may list its bucket, which the functions may not."""
-    return ", or it is gone" if _reason(error) == "AccessDenied" else ""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
-    return type(error).__name__
+    return ", or it is gone" if reason(error) == "AccessDenied" else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub.errors import SecretUnavailable
 from hub.events import parse_instant
 
@@ -91,8 +92,7 @@ class IntegrationSecrets:
         try:
             text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
         except (BotoCoreError, ClientError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            raise SecretUnavailable(f"the secret {self._secret_id} cannot be read: {code}") from error
+            raise SecretUnavailable(f"the secret {self._secret_id} cannot be read: {reason(error)}") from error
         try:
             values = json.loads(text)
         except ValueError:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub.deliver_batch import Again, Received
 from hub.errors import QueueUnavailable
 from hub.events import SQS_MESSAGE_BYTES, Event, from_json, queue_key
@@ -40,7 +41,7 @@ class SqsEventQueue:
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
             except (BotoCoreError, ClientError) as error:
-                raise QueueUnavailable(f"SQS did not confirm the event: {_reason(error)}") from error
+                raise QueueUnavailable(f"SQS did not confirm the event: {reason(error)}") from error
             if len(answer.get("Successful", [])) != len(batch):
                 codes = sorted({failed["Code"] for failed in answer.get("Failed", [])})
                 raise QueueUnavailable(f"SQS did not confirm every event: {', '.join(codes) or 'no reason given'}")
@@ -60,7 +61,7 @@ class SqsEventQueue:
             try:
                 self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
             except (BotoCoreError, ClientError) as error:
-                raise QueueUnavailable(f"SQS did not hide the messages: {_reason(error)}") from error
+                raise QueueUnavailable(f"SQS did not hide the messages: {reason(error)}") from error
 
 
 class SqsDeadLetters:
@@ -81,7 +82,7 @@ class SqsDeadLetters:
                 MessageAttributes=failure_attributes(failure, received.attempts),
             )
         except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(f"SQS did not confirm the dead letter: {_reason(error)}") from error
+            raise QueueUnavailable(f"SQS did not confirm the dead letter: {reason(error)}") from error
 
 
 def _batches(events: Sequence[tuple[Event, str]]) -> Iterator[list[tuple[Event, str]]]:
@@ -140,9 +141,3 @@ def failure_from_attributes(attributes: dict[str, Any]) -> tuple[Failure, int] |
 def _taken_by_sqs(text: str) -> str:
     """A destination's words without the characters that SQS refuses in an attribute."""
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text[:MAX_REASON_CHARS])
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
-    return type(error).__name__

@@ -11,7 +11,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-NAMESPACE = "ErpHub"
+from hub.names import METRICS_NAMESPACE
+
 LINES_PER_MINUTE = 10  # of one reason and container: enough for whoever sets a provider up and gets it wrong
 
 
@@ -44,7 +45,7 @@ class Telemetry:
             return {**about, **self._dimensions}
         dimensions = sorted(self._dimensions)
         directive = {
-            "Namespace": NAMESPACE,
+            "Namespace": METRICS_NAMESPACE,
             "Dimensions": [dimensions, [*dimensions, apart_by]] if apart_by else [dimensions],
             "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
         }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub import names
 from hub.errors import Temporary
 
@@ -39,7 +40,7 @@ class LambdaValves:
                 UUID=mapping["UUID"], Enabled=enabled, ScalingConfig={"MaximumConcurrency": max_concurrency}
             )
         except (BotoCoreError, ClientError) as error:
-            raise Temporary(f"the reading of {flow} could not be changed: {_reason(error)}") from error
+            raise Temporary(f"the reading of {flow} could not be changed: {reason(error)}") from error
         return True
 
     def is_read(self, flow: str) -> bool:
@@ -52,7 +53,7 @@ class LambdaValves:
             function = names.delivery_function(self._stage, flow)
             found = self._client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
         except (BotoCoreError, ClientError) as error:
-            raise Temporary(f"the reading of {flow} could not be looked up: {_reason(error)}") from error
+            raise Temporary(f"the reading of {flow} could not be looked up: {reason(error)}") from error
         if not found:
             raise Temporary(f"nothing reads the queue of {flow}: deploy the stage again")
         return found[0]  # type: ignore[return-value]  # the list's element and the single answer are the same shape
@@ -62,7 +63,7 @@ class LambdaValves:
         try:
             item = self._ledger.get_item(TableName=self._table, Key=pause_key(flow), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
-            raise Temporary(f"whether {flow} is paused could not be read: {_reason(error)}") from error
+            raise Temporary(f"whether {flow} is paused could not be read: {reason(error)}") from error
         return f"{item['by']['S']}: {item['reason']['S']}" if item else ""
 
 
@@ -75,9 +76,3 @@ def wake(client: "LambdaClient", function: str) -> None:
     """Let a breaker's function run now instead of within the minute; where that fails it runs within the minute."""
     with suppress(BotoCoreError, ClientError):
         client.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
-    return type(error).__name__

@@ -188,7 +188,6 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     http = DestinationHttp(settings.destination_url, credentials, secrets.forget, timeout, settings.workers)
     source = read_manifest(manifest_path(settings.source_connector))
     dynamodb = session.create_client("dynamodb", config=PATIENT)
-    functions = session.create_client("lambda", config=PATIENT)
     tender = breaker_function(settings.stage, settings.destination)
     bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
@@ -216,7 +215,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
             settings.destination,
             DynamoBreakers(dynamodb, settings.ledger_table),
             settings.breaker,
-            lambda: wake(functions, tender),
+            lambda: wake(session.create_client("lambda", config=PATIENT), tender),  # rarely, so not made before
         ),
     )
 
