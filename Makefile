@@ -6,12 +6,22 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast test-edge faults check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge faults bench-files check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
 SEED ?= 1
+ifdef LOCAL
+EVENTS ?= 150
+ENTITIES ?= 25
+else
 EVENTS ?= 5000
 ENTITIES ?= 500
+endif
+ROWS ?= 1000000
+KIND ?= csv
+SUITE ?= delivery
+FAULTS_delivery = tests.faults.run --events $(EVENTS) --entities $(ENTITIES) $(if $(LOCAL),--local)
+FAULTS_sync = tests.faults.sync
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 
@@ -65,8 +75,11 @@ test-fast: setup ## run the suites that need neither network nor AWS (seconds)
 test-edge: setup ## try every connector's edge: its examples, its provider's rules and libraries, forgeries, nonsense
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow" tests/edge $(PYTEST_FLAGS)
 
-faults: setup ## SEED=n: a day of orders under every fault at once, judged by an oracle (minutes; EVENTS=5000)
-	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m tests.faults.run --seed $(SEED) --events $(EVENTS) --entities $(ENTITIES)
+faults: setup ## SEED=n: a day under every fault at once, judged (minutes); LOCAL=1: on the local AWS; SUITE=sync: of reading
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m $(FAULTS_$(SUITE)) --seed $(SEED)
+
+bench-files: setup ## measure memory and time of a table of ROWS rows (default: 1000000; KIND=csv or xlsx)
+	@$(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.files --rows $(ROWS) --kind $(KIND)
 
 check: setup ## lint, format and type checks
 	@.venv/bin/ruff check .
@@ -75,6 +88,8 @@ check: setup ## lint, format and type checks
 
 synth: setup ## write the CloudFormation templates of STAGE (default: staging) to cdk.out; needs no credentials
 	@$(CDK) synth --quiet -c stage=$(STAGE) $(CDK_FLAGS)
+	@echo "Stage $(STAGE) is written to cdk.out: hub-$(STAGE).template.json and" \
+		"$$(ls cdk.out | grep -c '^hub$(STAGE).*\.nested\.template\.json$$') nested templates that it names."
 
 bootstrap: setup ## prepare an AWS account and region for the CDK, once
 	@$(IN_VENV) .venv/bin/python -m infra.account $(STAGE) --before-bootstrap

@@ -17,14 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.breakers import DynamoBreakers
+from adapters.parking import count_parked
+from adapters.standings import DynamoStandings
 from adapters.valves import LambdaValves, pause_key
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from hub import names
 from hub.breaker import State
 from hub.errors import HubError
+from hub.pace import Pace, Pacing, calls_in_flight
 
 COLOURS = {"flows": "green", "slowly": "yellow", "paused": "yellow", "waits": "red", "stopped": "red"}
+SAID = {"flows": "flows", "slowly": "flows slowly", "paused": "is paused", "waits": "waits", "stopped": "is stopped"}
 
 app = typer.Typer(help="Whether events flow to a destination; stop and start them.", no_args_is_help=True)
 FlowArgument = Annotated[str, typer.Argument(help="The flow, as the configuration names it.")]
@@ -40,6 +44,7 @@ class Flowing:
     state: str
     waiting: int
     in_work: int
+    parked: int
     dead_letters: int
     why: str
 
@@ -50,20 +55,31 @@ def show_status(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Show each flow: whether it flows, how many events wait, and why it does not flow."""
+    """Show each flow: whether it flows, how many events wait or are parked, and why it does not flow."""
     opened = open_stage(stage, config)
     rows = [_flowing(opened, flow) for flow in sorted(opened.config.flows)]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("flow", "destination", "state", "waiting", "in work", "dead letters", "why"):
-        table.add_column(heading, no_wrap=heading != "why")
+    for destination in sorted({row.destination for row in rows}):
+        _print(destination, [row for row in rows if row.destination == destination])
+
+
+def _print(destination: str, rows: list[Flowing]) -> None:
+    """The flows to one destination; below the table why some do not flow, since sentences are wider than columns."""
+    console = Console(highlight=False)
+    console.print(Text(f"to {destination}", style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("flow", "state", "waiting", "in work", "parked", "dead letters"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading in ("flow", "state") else "right")
     for row in rows:
         state = Text(row.state, style=COLOURS[row.state])
-        numbers = (str(row.waiting), str(row.in_work), str(row.dead_letters))
-        table.add_row(Text(row.flow), Text(row.destination), state, *numbers, Text(row.why))
-    Console().print(table)
+        numbers = (str(row.waiting), str(row.in_work), str(row.parked), str(row.dead_letters))
+        table.add_row(Text(row.flow), state, *numbers)
+    console.print(table)
+    for row in rows:
+        if row.why:
+            console.print(Text(f"{row.flow} {SAID[row.state]}: {row.why}", style=COLOURS[row.state]), soft_wrap=True)
 
 
 @app.command("pause")
@@ -80,7 +96,9 @@ def pause(
     with told(opened):
         opened.dynamodb().put_item(TableName=names.ledger_table(opened.name), Item=item)
         _valves(opened).set(flow, enabled=False, max_concurrency=opened.config.flows[flow].max_concurrency)
-    Console().print(f"{flow} is paused. Its events wait; `hub flow resume {flow}` lets them go on.", highlight=False)
+    Console().print(
+        f"{flow} is paused. Its events wait; `hub flow resume {flow}` lets them go on.", highlight=False, soft_wrap=True
+    )
 
 
 @app.command("resume")
@@ -93,17 +111,18 @@ def resume(flow: FlowArgument, stage: StageOption = None, config: ConfigOption =
         if breaker.state is not State.OPEN:
             _valves(opened).set(flow, enabled=True, max_concurrency=opened.config.flows[flow].max_concurrency)
     held = f" once {_destination(opened, flow)} is back ({breaker.reason})" if breaker.state is State.OPEN else ""
-    Console().print(f"{flow} goes on{held}.", highlight=False, markup=False)
+    Console().print(f"{flow} goes on{held}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def _flowing(opened: Stage, flow: str) -> Flowing:
     destination = _destination(opened, flow)
     with told(opened):
         valves = _valves(opened)
-        breaker = DynamoBreakers(opened.dynamodb(), names.ledger_table(opened.name)).read(destination)
+        breaker, pace = DynamoStandings(opened.dynamodb(), names.ledger_table(opened.name)).standing(destination)
         paused = valves.paused_by(flow)
         is_read = valves.is_read(flow)
         waiting, in_work = _depth(opened, names.queue(opened.name, flow))
+        parked = count_parked(opened.dynamodb(), names.ledger_table(opened.name), destination, flow)
         dead, dying = _depth(opened, names.dead_letter_queue(opened.name, flow))
     if paused:
         state, why = "paused", f"by {paused}"
@@ -111,9 +130,19 @@ def _flowing(opened: Stage, flow: str) -> Flowing:
         state, why = "waits", breaker.reason
     elif not is_read:
         state, why = "stopped", f"nobody paused it (was the ledger restored?): hub flow resume {flow}"
+    elif breaker.state is not State.CLOSED:
+        state, why = "slowly", f"{destination} is just back"
     else:
-        state, why = ("flows", "") if breaker.state is State.CLOSED else ("slowly", f"{destination} is just back")
-    return Flowing(flow, destination, state, waiting, in_work, dead + dying, why)
+        state, why = "flows", held_back(pace, opened.config.pacing_of(destination), datetime.now(UTC))
+    return Flowing(flow, destination, state, waiting, in_work, parked, dead + dying, why)
+
+
+def held_back(pace: Pace, pacing: Pacing, now: datetime) -> str:
+    """How far the pace of its destination holds a flow back that nothing stops; "" where it does not."""
+    in_flight = calls_in_flight(pace, pacing, now)
+    if in_flight >= pacing.most:
+        return ""
+    return f"{in_flight:.1f} of {pacing.most:g} calls at once, since {pace.level:.1f} were too many"
 
 
 def _depth(opened: Stage, queue: str) -> tuple[int, int]:

@@ -2,10 +2,16 @@
 
 import typer
 
-from cli import configuration, events, flow, secrets, setup, signature
+from cli import configuration, events, files, flow, secrets, setup, signature, sync
+from cli.approve import approve
+from cli.audit import audit
+from cli.backfill import backfill
 from cli.failure import ToldGroup
+from cli.find import find_events
+from cli.reconcile import reconcile
 from cli.rotation import rotate, status
 from cli.send import send
+from cli.settle import settle
 
 app = typer.Typer(
     name="hub",
@@ -17,12 +23,20 @@ app = typer.Typer(
 )
 app.add_typer(configuration.app, name="config")
 app.add_typer(events.app, name="events")
+app.add_typer(files.app, name="files")
 app.add_typer(flow.app, name="flow")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")
+app.add_typer(sync.app, name="sync")
+events.app.command("settle")(settle)
 secrets.app.command("rotate")(rotate)
 secrets.app.command("status")(status)
+events.app.command("find")(find_events)
+sync.app.command("approve")(approve)
+sync.app.command("backfill")(backfill)
+app.command("audit")(audit)
+app.command("reconcile")(reconcile)
 app.command("send")(send)
 
 

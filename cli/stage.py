@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -76,6 +77,10 @@ class Stage:
         """SQS of the stage."""
         return cast("SQSClient", self._client("sqs"))
 
+    def s3(self) -> "S3Client":
+        """S3 of the stage."""
+        return cast("S3Client", self._client("s3"))
+
     def lambda_(self) -> "LambdaClient":
         """Lambda of the stage."""
         return cast("LambdaClient", self._client("lambda"))
@@ -87,6 +92,10 @@ class Stage:
     def logs(self) -> "CloudWatchLogsClient":
         """The logs of the stage."""
         return cast("CloudWatchLogsClient", self._client("logs"))
+
+    def account_id(self) -> str:
+        """The number of the AWS account that the stage is in."""
+        return str(self._client("sts").get_caller_identity()["Account"])
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""

@@ -46,8 +46,9 @@ def ring(
     of: int,
     why: str,
     topic: sns.ITopic,
+    silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
 ) -> cloudwatch.Alarm:
-    """An alarm that rings when `metric` exceeds `above` in each of `of` periods; silence is good news."""
+    """An alarm that rings when `metric` exceeds `above` in each of `of` periods; silence is good news unless stated."""
     alarm = cloudwatch.Alarm(
         scope,
         construct_id,
@@ -57,7 +58,7 @@ def ring(
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         evaluation_periods=of,
         alarm_description=why,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        treat_missing_data=silence,
     )
     alarm.add_alarm_action(actions.SnsAction(topic))
     return alarm

@@ -51,6 +51,32 @@ class Bodies(Construct):
         """The right to put or get bodies: s3:PutObject, s3:GetObject."""
         return iam.PolicyStatement(actions=[action], resources=[self._all])
 
+    def keeps_streams_of(self, integration: str) -> list[iam.PolicyStatement]:
+        """The rights to keep the inventories of an integration's streams."""
+        bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{self.name}"
+        return [
+            iam.PolicyStatement(
+                actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=[self._streams(integration)]
+            ),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket],
+                conditions={"StringLike": {"s3:prefix": [names.streams(integration)]}},
+            ),
+        ]
+
+    def argue_streams(self, role: iam.Role, integration: str) -> None:
+        """Except a role from the rule against wildcards."""
+        accept(
+            role,
+            resource_finding(cdk.Stack.of(role), self._streams(integration)),
+            "the journal of a stream has an entry for each page that was queued; the pattern holds the streams of "
+            f"{integration} only",
+        )
+
+    def _streams(self, integration: str) -> str:
+        return f"arn:{cdk.Aws.PARTITION}:s3:::{self.name}/{names.streams(integration)}"
+
     def argue(self, role: iam.Role) -> None:
         """Except a role from the rule against wildcards."""
         accept(

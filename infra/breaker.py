@@ -1,6 +1,8 @@
-"""The breaker of a destination: the Lambda that pauses its flows while it is down, and the rule that runs it."""
+"""The breaker of a destination: the Lambda that pauses its flows while it is down and releases what is parked for it,
+and the rule that runs it."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -8,14 +10,17 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
-from hub.breaker import Limits
+from hub.breaker import OPEN_METRIC, Limits
 from hub.config import Config
 from hub.settings import BreakerSettings
+from infra.actions import url_of
+from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
 from infra.rules import accept, resource_finding
 
-TIMEOUT_SECONDS = 60  # a probe of 10 s, and two quick calls for each of some dozen flows
+TIMEOUT_SECONDS = 60  # a probe of 10 s, two quick calls for each of some dozen flows, three for a parked event
+ALARMED_MINUTES = 3  # a restart of a minute or two is told by a notice, and wakes nobody
 EVERY_MINUTES = 1  # the shortest that EventBridge offers: how soon an outage's end is noticed
 
 
@@ -45,7 +50,7 @@ class DestinationBreaker(Construct):
                 stage=stage,
                 destination=destination,
                 connector=integration.connector,
-                url=integration.url or "",
+                url=url_of(integration),
                 secret_id=names.secret(stage, destination),
                 ledger_table=names.ledger_table(stage),
                 topic_arn=topic_arn,
@@ -66,11 +71,12 @@ class DestinationBreaker(Construct):
                 ),
                 iam.PolicyStatement(actions=["sns:Publish"], resources=[topic_arn]),
                 may_read_secret(self, stage, destination),
+                *self._may_release(stage, destination, config, table),
             ],
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=256,  # never in a hurry; its packages take 85 MB
             dimensions={"stage": stage, "destination": destination},
-            purpose=f"Pauses the flows to {destination} while it is down, and asks whether it is back",
+            purpose=f"Pauses the flows to {destination} while it is down, and releases what is parked for it",
         )
         accept(
             function.role,
@@ -82,7 +88,51 @@ class DestinationBreaker(Construct):
             resource_finding(stack, mappings),
             "a mapping's id is given by AWS when it is made; the condition admits those of this stage's deliveries only",
         )
+        accept(
+            function.role,
+            resource_finding(stack, self._queues(stage)),
+            "it returns parked events to the queues of every flow to its destination, which may be hundreds: more than "
+            "a role's policy may name",
+        )
         self._run_every_minute(function.function)
+        ring(
+            self,
+            "Open",
+            name=f"hub-{stage}-{destination}-unavailable",
+            metric=cloudwatch.Metric(
+                namespace=names.METRICS_NAMESPACE,
+                metric_name=OPEN_METRIC,
+                dimensions_map={"stage": stage, "destination": destination},
+                statistic="Maximum",
+                period=cdk.Duration.minutes(EVERY_MINUTES),
+            ),
+            above=0,
+            of=ALARMED_MINUTES,
+            why=f"{destination} does not serve, or only just again; its flows wait and lose nothing. See `hub flow status` "
+            f"for the reason: mend {destination} (is it up, is its key valid, is its limit used up?); they go on by "
+            "themselves",
+            topic=runtime.alarms,
+            silence=cloudwatch.TreatMissingData.IGNORE,  # what was said last counts, also while nothing can be said
+        )
+
+    def _may_release(
+        self, stage: str, destination: str, config: Config, table: dynamodb.ITable
+    ) -> list[iam.PolicyStatement]:
+        sources = sorted({flow.source for flow in config.flows.values() if flow.destination == destination})
+
+        def on(actions: list[str], entities: list[str]) -> iam.PolicyStatement:
+            narrowed = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": entities}}
+            return iam.PolicyStatement(actions=actions, resources=[table.table_arn], conditions=narrowed)
+
+        return [
+            on(["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"], [names.parked(destination)]),
+            # the parked events, and how their parents stand
+            on(["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"], [f"{source}/*" for source in sources]),
+            iam.PolicyStatement(actions=["sqs:GetQueueUrl", "sqs:SendMessage"], resources=[self._queues(stage)]),
+        ]
+
+    def _queues(self, stage: str) -> str:
+        return cdk.Stack.of(self).format_arn(service="sqs", resource=names.queue(stage, "*"))
 
     def _delivery_functions(self, stage: str) -> str:
         return cdk.Stack.of(self).format_arn(

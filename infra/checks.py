@@ -1,6 +1,7 @@
 """What is well-formed in a configuration and still wrong, held against the connectors' manifests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeVar
@@ -12,14 +13,18 @@ from connectors import FOLDER, connector_names
 from hub import names
 from hub.config import Flow, Integration
 from hub.manifest import Manifest
-from infra.actions import IGNORE, event_actions, manifest
+from infra.actions import IGNORE, ROW, declared_records, event_actions, manifest, url_of
 from infra.mistakes import Mistake, told
+from infra.ownership import disputes
 from infra.receives import MOST, receives
 from infra.senders import senders
 from infra.yaml_lines import Place
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 LOCAL_STAGE = "local"
+WEB = ("https", "http")
+TLS = ("require", "verify-ca", "verify-full", "disable")
+TLS_CHOICE = re.compile(f"sslmode=({'|'.join(TLS)})")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,8 +44,14 @@ def sense(value: Any) -> Iterator[Mistake]:
             continue
         manifests[name] = manifest(integration.connector)
         yield from _integration(place, integration, manifests[name], stage)
-    for name, flow in _readable(Flow, _part(value, "flows")):
-        yield from _flow(("flows", name), flow, _part(value, "integrations"), manifests)
+    flows = dict(_readable(Flow, _part(value, "flows")))
+    for name, flow in flows.items():
+        yield from _flow(("flows", name), flow, _part(value, "integrations"), integrations, manifests)
+        if flow.source != flow.destination:
+            yield from _reachable(
+                ("integrations", flow.destination, "url"), integrations.get(flow.destination), manifests
+            )
+    yield from disputes(integrations, flows, manifests)
     yield from _names(value)
 
 
@@ -65,38 +76,88 @@ def _readable(model: type[Model], part: Mapping[str, Any]) -> Iterator[tuple[str
 
 def _integration(place: Place, integration: Integration, facts: Manifest, stage: object) -> Iterator[Mistake]:
     if integration.url is not None:
-        yield from _url((*place, "url"), integration.url, stage)
+        yield from _url((*place, "url"), integration.url, stage, facts.url_schemes)
     elif facts.needs_url:
-        yield Mistake((*place, "url"), "is missing", f"add the address of this {facts.title}: url: https://…")
+        what = f"add the address of this {facts.title}: url: {facts.url_schemes[0]}://…"
+        yield Mistake((*place, "url"), "is missing", what)
+    elif integration.streams and facts.stream and not facts.url:
+        what = "is missing, and streams are read from there"
+        yield Mistake((*place, "url"), what, f"add the address of this {facts.title}: url: https://…")
     if integration.public_url and facts.webhook:
         yield from _url((*place, "public_url"), integration.public_url, stage)
+    known = [stream.name for stream in facts.stream]
+    for stream in integration.streams:
+        if stream not in known and not facts.declares_streams:
+            there = f"use one of: {', '.join(known)}" if known else "remove it"
+            yield Mistake((*place, "streams", stream), f"{facts.title} has no stream {stream!r}", there)
+        else:
+            yield from _settings(
+                (*place, "streams", stream, "settings"), integration.streams[stream].settings, facts, "StreamSettings"
+            )
+        stated = integration.streams[stream]
+        if stated.record and stated.record not in (ROW, *facts.reads_rows_as):
+            there = ", ".join((ROW, *facts.reads_rows_as))
+            what = f"{facts.title} reads no row as {stated.record!r}"
+            yield Mistake((*place, "streams", stream, "record"), what, f"use one of: {there}")
+        if facts.reads_files and stated.schedule:
+            what = "states a schedule, but files are taken in when they are dropped"
+            yield Mistake((*place, "streams", stream, "cron" if stated.cron else "every"), what, "remove it")
+    if facts.reads_files and not integration.streams:
+        what = f"state what the files hold; see the README of {facts.name}"
+        yield Mistake((*place, "streams"), "is missing", what)
     yield from senders(place, integration, facts)
 
 
-def _url(place: Place, url: str, stage: object) -> Iterator[Mistake]:
+def _model_of(connector: str, name: str) -> type[BaseModel] | None:
+    """The model of a connector's settings; None where it takes none of that kind."""
+    if not (FOLDER / connector / "settings.py").is_file():
+        return None
+    model: type[BaseModel] | None = getattr(import_module(f"connectors.{connector}.settings"), name, None)
+    return model
+
+
+def _reachable(place: Place, destination: Integration | None, manifests: Mapping[str, Manifest]) -> Iterator[Mistake]:
+    """A system that is written to has an address, also where its connector needs none to receive from it."""
+    facts = manifests.get(str(place[1]))
+    if destination and facts and facts.action and not url_of(destination) and not facts.needs_url:
+        yield Mistake(
+            place, "is missing, and a flow writes there", f"add the address of this {facts.title}: url: https://…"
+        )
+
+
+def _url(place: Place, url: str, stage: object, schemes: Sequence[str] = WEB) -> Iterator[Mistake]:
+    form, usual = ("https://host", "443") if schemes[0] in WEB else (f"{schemes[0]}://host:port/name", "the usual one")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        yield Mistake(place, f"is not a URL ({error})", "write https://host, with a port where it is not 443")
+        yield Mistake(place, f"is not a URL ({error})", f"write {form}, with a port where it is not {usual}")
         return
-    local = host in LOCAL_HOSTS
-    if not host or parts.scheme not in ("https", "http"):
-        yield Mistake(place, f"{url!r} is not a web address", "write https://host")
+    local, web = host in LOCAL_HOSTS, parts.scheme in WEB
+    if not host or parts.scheme not in schemes:
+        kind = "a web address" if schemes[0] in WEB else f"an address that begins with {schemes[0]}://"
+        yield Mistake(place, f"{url!r} is not {kind}", f"write {form}")
     elif parts.username is not None or parts.password is not None:
         yield Mistake(place, "holds a user name or password", "remove it; secrets are stored with `hub secrets set`")
-    elif parts.query or parts.fragment:
-        yield Mistake(place, "has a part after ? or #", "write only where the system is: https://host")
+    elif parts.fragment or (parts.query and (web or not TLS_CHOICE.fullmatch(parts.query))):
+        after = "write only where the system is" if web else "only ?sslmode= and one of " + ", ".join(TLS)
+        yield Mistake(place, "has a part after ? or #", f"{after}: {form}")
     elif parts.scheme == "http" and not local:
         yield Mistake(place, f"{url!r} would send keys and orders unencrypted", f"write https://{parts.netloc}")
+    elif parts.query == "sslmode=disable" and not local:
+        yield Mistake(place, f"{url!r} would send keys and orders unencrypted", "remove ?sslmode=disable")
     elif local and stage != LOCAL_STAGE:
-        yield Mistake(place, f"{host} on AWS is the function itself", "write the system's own address: https://host")
+        yield Mistake(place, f"{host} on AWS is the function itself", f"write the system's own address: {form}")
 
 
 def _flow(
-    place: Place, flow: Flow, integrations: Iterable[str], manifests: Mapping[str, Manifest]
+    place: Place,
+    flow: Flow,
+    named: Iterable[str],
+    stated: Mapping[str, Integration],
+    manifests: Mapping[str, Manifest],
 ) -> Iterator[Mistake]:
-    known = sorted(integrations)
+    known = sorted(named)
     for end in ("source", "destination"):
         name = getattr(flow, end)
         if name not in known:
@@ -109,25 +170,32 @@ def _flow(
         what = f"waits so short use up the {MOST} receives that SQS counts to before give_up_after_hours have passed"
         yield Mistake((*place, "retry"), what, "raise cap_seconds or lower give_up_after_hours")
     source, destination = manifests.get(flow.source), manifests.get(flow.destination)
-    if source and not source.topic:
-        yield Mistake(
-            (*place, "source"), f"{source.title} sends no events", f"use one of: {_which(manifests, 'topic')}"
-        )
+    if source and not (source.topic or stated[flow.source].streams):
+        can_be_read = source.stream or source.declares_streams
+        what = f"{source.title} sends no events" + (", and no streams of it are read" if can_be_read else "")
+        remedy = f"use one of: {_which(manifests, 'topic')}"
+        yield Mistake((*place, "source"), what, f"state its streams, or {remedy}" if can_be_read else remedy)
     if destination and not destination.action:
         there = _which(manifests, "action")
         yield Mistake((*place, "destination"), f"{destination.title} takes no events", f"use one of: {there}")
     elif destination:
-        yield from _settings((*place, "settings"), flow, destination)
-    if source and destination and source.topic and destination.action:
-        yield from _actions((*place, "actions"), flow, source, destination)
+        yield from _settings((*place, "settings"), flow.settings, destination, "FlowSettings")
+        yield from _named_actions((*place, "actions"), flow, destination)
+    if source and destination and destination.action:
+        yield from _actions((*place, "actions"), flow, stated[flow.source], source, destination)
+        yield from _rows(place, flow, stated[flow.source], source, destination)
 
 
 def _which(manifests: Mapping[str, Manifest], part: str) -> str:
     return ", ".join(sorted(name for name, facts in manifests.items() if getattr(facts, part))) or "none is configured"
 
 
-def _actions(place: Place, flow: Flow, source: Manifest, destination: Manifest) -> Iterator[Mistake]:
-    records = {topic.name: topic.record for topic in source.topic}
+def _actions(
+    place: Place, flow: Flow, integration: Integration, source: Manifest, destination: Manifest
+) -> Iterator[Mistake]:
+    records = {topic.name: topic.record for topic in source.topic} | {each.name: each.record for each in source.stream}
+    declared = declared_records(integration)
+    records |= {kind.removeprefix(f"{source.name}."): record for kind, record in declared.items()}
     accepts = {action.name: action.accepts for action in destination.action}
     for topic, action in flow.actions.items():
         at = (*place, topic)
@@ -141,21 +209,59 @@ def _actions(place: Place, flow: Flow, source: Manifest, destination: Manifest) 
             what = f"{topic} brings {records[topic]!r} and {action} takes {accepts[action]!r}"
             yield Mistake(at, what, f"use one of: {', '.join([*fitting, IGNORE])}")
     # what a connector reads no records of may still be received: its events are recorded as ignored
-    if any(records.values()) and not event_actions(source, destination, flow.actions):
+    if any(records.values()) and not event_actions(source, destination, flow.actions, declared):
         what = f"no event of {source.title} leads to an action of {destination.title}"
         yield Mistake(place, what, "remove the flow, or give at least one topic an action")
 
 
-def _settings(place: Place, flow: Flow, destination: Manifest) -> Iterator[Mistake]:
-    if not (FOLDER / destination.name / "settings.py").is_file():
-        if flow.settings:
-            yield Mistake(place, f"{destination.title} takes no settings", "remove them")
+def _settings(place: Place, stated: Mapping[str, Any], facts: Manifest, model_name: str) -> Iterator[Mistake]:
+    model = _model_of(facts.name, model_name)
+    if model is None:
+        if stated:
+            yield Mistake(place, f"{facts.title} takes no settings", "remove them")
         return
-    model: type[BaseModel] = import_module(f"connectors.{destination.name}.settings").FlowSettings
     try:
-        model.model_validate(flow.settings)
+        model.model_validate(stated)
     except ValidationError as error:
         yield from (told(model, item, place) for item in error.errors())
+
+
+def _named_actions(place: Place, flow: Flow, destination: Manifest) -> Iterator[Mistake]:
+    """Settings may count on an action that only a flow's `actions` bring, and such an action on settings."""
+    model = _model_of(destination.name, "FlowSettings")
+    with suppress(ValidationError):  # which is told already
+        settings = model.model_validate(flow.settings) if model else None
+        counted: frozenset[str] = getattr(settings, "named_actions", frozenset())
+        asked = {action.name for action in destination.action if not action.by_default} & set(flow.actions.values())
+        for action in sorted(counted - asked):
+            yield Mistake(place, f"no topic leads to {action}, which the settings count on", f"add `<topic>: {action}`")
+        for action in sorted(asked - counted) if hasattr(settings, "named_actions") else ():
+            yield Mistake(
+                place, f"{action} does nothing with these settings", "remove it, or see the connector's README"
+            )
+
+
+def _rows(
+    place: Place, flow: Flow, integration: Integration, source: Manifest, destination: Manifest
+) -> Iterator[Mistake]:
+    """A destination that writes rows must be told what each stream's become, and of no stream that is not there."""
+    model = _model_of(destination.name, "FlowSettings")
+    try:
+        told_of = getattr(model.model_validate(flow.settings), "row_streams", None) if model else None
+    except ValidationError:
+        return  # told already
+    if told_of is None:
+        return
+    declared = declared_records(integration)
+    table = event_actions(source, destination, flow.actions, declared)
+    records = {source.event_type(stream.name): stream.record for stream in source.stream} | declared
+    streams = {kind.removeprefix(f"{source.name}."): kind in table for kind, record in records.items() if record == ROW}
+    for stream in sorted(told_of - streams.keys()):
+        there = f"use one of: {', '.join(sorted(streams))}" if streams else "remove it"
+        yield Mistake((*place, "settings"), f"{flow.source} has no stream {stream!r} of rows", there)
+    for stream in sorted(name for name, is_written in streams.items() if is_written and name not in told_of):
+        what = f"do not say what the rows of {flow.source}'s stream {stream!r} become"
+        yield Mistake((*place, "settings"), what, f"add it, or `actions: {{{stream}: {IGNORE}}}`")
 
 
 def _names(value: Any) -> Iterator[Mistake]:

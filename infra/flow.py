@@ -14,12 +14,13 @@ from hub.breaker import Limits
 from hub.config import Config
 from hub.settings import DeliverySettings, RetrySettings
 from infra import dead_letters
-from infra.actions import actions_of
+from infra.actions import declared_records, once_of, url_of
 from infra.alarms import ring
 from infra.bodies import QUEUED_DAYS, Bodies
 from infra.breaker import may_wake
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
+from infra.ownership import divided
 from infra.receives import receives
 from infra.rules import PLAIN_HTTP, accept
 
@@ -82,7 +83,8 @@ class Flow(Construct):
 
     def _delivery(self, runtime: Runtime, shared: Destinations) -> None:
         stage, config, flow = runtime.stage, shared.config, shared.config.flows[self.name]
-        destination = config.integrations[flow.destination]
+        destination, division = config.integrations[flow.destination], divided(config, flow)
+        once = once_of(config, flow, division.actions.values())
         function = HubFunction(
             self,
             "Delivery",
@@ -95,23 +97,28 @@ class Flow(Construct):
                 source_connector=config.integrations[flow.source].connector,
                 destination=flow.destination,
                 destination_connector=destination.connector,
-                destination_url=destination.url or "",
+                destination_url=url_of(destination),
                 destination_secret_id=names.secret(stage, flow.destination),
                 queue_url=self.queue.queue_url,
                 dead_letter_queue_url=self.dead_letter_queue.queue_url,
                 ledger_table=names.ledger_table(stage),
                 bodies_bucket=shared.bodies.name,
-                actions=actions_of(config, flow),
-                flow_settings=flow.settings,
+                actions=division.actions,
+                flow_settings=division.settings(flow),
+                left=division.left,
+                records=declared_records(config.integrations[flow.source]),
                 max_concurrency=flow.max_concurrency,
                 workers=flow.workers,
                 ledger_days=config.ledger_days,
+                wait_for_parent_seconds=flow.wait_for_parent_hours * 3600,
+                once=once,
                 retry=RetrySettings(
                     base_seconds=flow.retry.base_seconds,
                     cap_seconds=flow.retry.cap_seconds,
                     give_up_after_seconds=flow.retry.give_up_after_hours * 3600,
                 ),
                 breaker=Limits(**destination.breaker.model_dump()),
+                pacing=config.pacing_of(flow.destination),
             ),
             longest={
                 self.queue.queue_url: longest_queue_url(names.queue(stage, self.name)),
@@ -126,7 +133,7 @@ class Flow(Construct):
                 ),
                 may_read_secret(self, stage, flow.destination),
                 iam.PolicyStatement(
-                    actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+                    actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
                     resources=[shared.table.table_arn],
                     conditions={
                         "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"destination/{flow.destination}"]}
@@ -134,6 +141,7 @@ class Flow(Construct):
                 ),
                 may_wake(self, stage, flow.destination),
                 shared.bodies.may("s3:GetObject"),
+                *([_may_claim(shared.table, flow.source)] if once else []),
             ],
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
@@ -179,6 +187,15 @@ class Flow(Construct):
             why=f"Events of flow {self.name} are not getting through: its destination is down, slow or refuses them",
             topic=runtime.alarms,
         )
+
+
+def _may_claim(table: dynamodb.ITable, source: str) -> iam.PolicyStatement:
+    """The right to claim what is done once only, under the entities of one source."""
+    return iam.PolicyStatement(
+        actions=["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{source}/*"]}},
+    )
 
 
 def longest_queue_url(name: str) -> str:

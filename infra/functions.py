@@ -55,6 +55,7 @@ class HubFunction(Construct):
         purpose: str,
         reserved_concurrency: int | None = None,
         invoked_by_strangers: bool = False,
+        runs_itself: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -97,6 +98,9 @@ class HubFunction(Construct):
             timeout=cdk.Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
+            # else Lambda ends a function that goes on in another of its own after sixteen times, without a word:
+            # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if runs_itself else None,
             **(_quiet(runtime.log_level) if invoked_by_strangers else {}),
         )
         ring(

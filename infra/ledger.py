@@ -4,7 +4,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from hub import names
-from hub.ledger import TTL_ATTRIBUTE
+from hub.ledger import BY_LABEL, LABEL, TTL_ATTRIBUTE
 from infra.platform import Platform
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -29,4 +29,10 @@ class Ledger(Construct):
             ),
             deletion_protection=platform.keep_ledger,
             removal_policy=platform.ledger_removal,
+        )
+        # only items with a label are in it, and one that is written again with the same label costs it nothing
+        self.table.add_global_secondary_index(
+            index_name=BY_LABEL,
+            partition_key=dynamodb.Attribute(name=LABEL, type=dynamodb.AttributeType.STRING),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )

@@ -14,6 +14,7 @@ from infra.breaker import DestinationBreaker
 from infra.credentials import IntegrationSecret
 from infra.dead_letters import DeadLetters
 from infra.edge import Api, routes
+from infra.files import FilesBucket
 from infra.flow import Destinations
 from infra.functions import Runtime
 from infra.integration import Source
@@ -52,12 +53,17 @@ class HubStack(cdk.Stack):
         sources, route_keys = [], []
         for name, integration in config.integrations.items():
             spec = manifest_of(integration).webhook
-            if spec and config.flows_from(name):
+            if (spec or integration.streams) and config.flows_from(name):
                 url = integration.public_url or f"{api.url}{names.webhook_path(name)}"
                 sources.append(Source(self, name, runtime, shared, spec=spec, api_id=api.api_id, public_url=url))
-                route_keys += routes(name, spec)
-                self._output(f"WebhookUrl{name}", url, f"Where {name} sends to, as it must be registered there")
+                if spec:
+                    route_keys += routes(name, spec)
+                    self._output(f"WebhookUrl{name}", url, f"Where {name} sends to, as it must be registered there")
         api.open(config, route_keys, after=sources)
+        droppers = [source for source in sources if manifest_of(config.integrations[source.integration]).reads_files]
+        if droppers:
+            bucket = FilesBucket(self, "Files", stage, platform, config.ledger_days, droppers)
+            self._output("FilesBucket", bucket.name, "Where files are dropped, in inbox/<integration>/")
 
         self._output("ApiId", api.api_id, "The HTTP API")
         self._output("ApiUrl", api.url, "Where the HTTP API is")

@@ -1,7 +1,7 @@
 """Fakes of the hub's ports: they keep what they are given, and fail on demand."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +11,9 @@ from hub.connector import Effect, Written
 from hub.deliver_batch import Received
 from hub.errors import HubError, LedgerUnavailable, SourceUnavailable
 from hub.events import Event, to_json
+from hub.guard import Standing
 from hub.ledger import Entry, Failure, Head, Known, Outcome
+from hub.pace import Pace
 from hub.receive import Outside
 from hub.records import Customer, Record
 
@@ -160,10 +162,17 @@ class FakeLedger:
     def known(self, flow: str, events: Sequence[Event]) -> list[Known]:
         if self.unreadable:
             raise LedgerUnavailable("the ledger cannot be read")
-        return [
-            Known(self.heads.get((flow, event.subject), Head()), self.outcome(flow, event.subject, event.id))
-            for event in events
-        ]
+        return [self._known(flow, event) for event in events]
+
+    def _known(self, flow: str, event: Event) -> Known:
+        entry = self.entries.get((flow, event.subject, event.id))
+        since = entry.parking.since if entry and entry.parking else None
+        return Known(self.heads.get((flow, event.subject), Head()), entry.outcome if entry else None, since)
+
+    def heads_of(self, entities: Sequence[tuple[str, str]]) -> list[Head]:
+        if self.unreadable:
+            raise LedgerUnavailable("the ledger cannot be read")
+        return [self.heads.get(entity, Head()) for entity in entities]
 
     def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
         if self.unwritable:
@@ -181,11 +190,13 @@ class FakeLedger:
 
 @dataclass
 class FakeBreakers:
-    """Breakers in memory. `faster` is written by somebody else just before the next write."""
+    """Breakers and paces in memory. `faster` is written by somebody else just before the next write."""
 
     kept: Breaker = field(default_factory=Breaker)
     faster: list[Breaker] = field(default_factory=list)
     unavailable: bool = False
+    pace: Pace = field(default_factory=Pace)
+    paces_written: int = 0
 
     def read(self, destination: str) -> Breaker:
         if self.unavailable:
@@ -199,17 +210,47 @@ class FakeBreakers:
         self.kept = breaker
         return True
 
+    def standing(self, destination: str) -> Standing:
+        return Standing(self.read(destination), self.pace)
+
+    def write_pace(self, destination: str, pace: Pace) -> bool:
+        if self.unavailable:
+            raise LedgerUnavailable("down")
+        self.pace = pace
+        self.paces_written += 1
+        return True
+
+
+@dataclass
+class FakePacer:
+    """A Pacer that holds nothing back. `cut` is what its batches end with."""
+
+    cut: Pace | None = None
+    held: float | None = None
+    begun: list[Pace | None] = field(default_factory=list)
+
+    def begin(self, pace: Pace | None, seconds_left: Callable[[], float]) -> None:
+        self.begun.append(pace)
+
+    def end(self) -> Pace | None:
+        return self.cut
+
+    def held_to(self) -> float | None:
+        return self.held
+
 
 @dataclass
 class FakeDeadLetters:
     """A dead letter queue: keeps what is buried, or raises `failure`."""
 
     buried: list[tuple[Received, Failure]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     failure: Exception | None = None
 
-    def bury(self, received: Received, failure: Failure) -> None:
+    def bury(self, received: Received, failure: Failure, label: str = "") -> None:
         if self.failure:
             raise self.failure
+        self.labels.append(label)
         self.buried.append((received, failure))
 
 

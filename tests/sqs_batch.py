@@ -15,6 +15,7 @@ class Context:
     """The part of a Lambda's context that the handlers ask."""
 
     milliseconds: int = 300_000
+    aws_request_id: str = "request-1"
 
     def get_remaining_time_in_millis(self) -> int:
         return self.milliseconds

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.refusals import reason
 from hub.breaker import Breaker, State
 from hub.errors import LedgerUnavailable
 from hub.events import parse_instant
@@ -27,26 +28,29 @@ class DynamoBreakers:
         try:
             item = self._client.get_item(TableName=self._table, Key=key(destination), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
-            raise LedgerUnavailable(f"the breaker could not be read: {type(error).__name__}") from error
-        return _breaker(item) if item else Breaker()
+            raise LedgerUnavailable(f"the breaker could not be read: {reason(error)}") from error
+        return breaker_of(item)
 
     def write(self, destination: str, breaker: Breaker) -> bool:
         """Keep a state derived from the one read; False if another writer was faster."""
-        item = {**key(destination), **_item(breaker)}
+        return self.put(key(destination), _item(breaker), breaker.version)
+
+    def put(self, key: dict[str, Any], item: dict[str, Any], version: int) -> bool:
+        """Write an item as the version after this one, which it must still be; says whether it was."""
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=item,
+                Item={**key, **item, "version": {"N": str(version + 1)}},
                 ConditionExpression="attribute_not_exists(entity) OR #version = :read",
                 ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues={":read": {"N": str(breaker.version)}},
+                ExpressionAttributeValues={":read": {"N": str(version)}},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return False
-            raise LedgerUnavailable(f"the breaker could not be written: {type(error).__name__}") from error
+            raise LedgerUnavailable(f"the breaker could not be written: {reason(error)}") from error
         except BotoCoreError as error:
-            raise LedgerUnavailable(f"the breaker could not be written: {type(error).__name__}") from error
+            raise LedgerUnavailable(f"the breaker could not be written: {reason(error)}") from error
         return True
 
 
@@ -61,8 +65,8 @@ def _item(breaker: Breaker) -> dict[str, Any]:
         "strikes": {"N": str(breaker.strikes)},
         "reason": {"S": breaker.reason},
         "probes": {"N": str(breaker.probes)},
+        "told": {"S": breaker.told.value},
         "flows": {"M": {flow: {"N": str(concurrency)} for flow, concurrency in breaker.flows.items()}},
-        "version": {"N": str(breaker.version + 1)},
     }
     for name, moment in (("changed_at", breaker.changed_at), ("probe_at", breaker.probe_at)):
         if moment:
@@ -70,7 +74,10 @@ def _item(breaker: Breaker) -> dict[str, Any]:
     return item
 
 
-def _breaker(item: dict[str, Any]) -> Breaker:
+def breaker_of(item: dict[str, Any] | None) -> Breaker:
+    """The breaker that an item says; a closed one if there is none."""
+    if item is None:
+        return Breaker()
     return Breaker(
         state=State(item["state"]["S"]),
         strikes=int(item["strikes"]["N"]),
@@ -79,6 +86,7 @@ def _breaker(item: dict[str, Any]) -> Breaker:
         probes=int(item["probes"]["N"]),
         probe_at=_moment(item, "probe_at"),
         flows={flow: int(concurrency["N"]) for flow, concurrency in item["flows"]["M"].items()},
+        told=State(item["told"]["S"]) if "told" in item else State.CLOSED,  # items of earlier releases have none
         version=int(item["version"]["N"]),
     )
 

@@ -1,17 +1,21 @@
-"""DynamoDB: the ledger's table. Partition key `entity`, sort key `record`: `<flow>#<event id>`, or `<flow>#` the head."""
+"""DynamoDB: the ledger's table. Partition key `entity`, sort key `record`: `<flow>#<event id>`, or `<flow>#` the head.
+
+What is parked is also listed by destination: `parked/<destination>`, `<flow>#<subject>#<event id>` (hashed if long).
+"""
 
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.refusals import reason
+from hub import names
 from hub.errors import LedgerUnavailable
-from hub.events import Event, to_json
-from hub.ledger import TTL_ATTRIBUTE, Entry, Head, Known, Outcome
+from hub.events import Event, queue_key, to_json
+from hub.ledger import LABEL, TTL_ATTRIBUTE, Entry, Head, Known, Outcome, Parking
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,19 +49,31 @@ class DynamoLedger:
         return [
             Known(
                 head=_head(found.get((event.subject, _head_record(flow)))),
-                outcome=_outcome(found.get((event.subject, _record(flow, event)))),
+                outcome=_outcome(item := found.get((event.subject, _record(flow, event)))),
+                parked_since=datetime.fromisoformat(item["since"]["S"]) if item and "since" in item else None,
             )
             for event in events
         ]
+
+    def heads_of(self, entities: Sequence[tuple[str, str]]) -> list[Head]:
+        """How far each (flow, subject) has come, read consistently; raises LedgerUnavailable."""
+        keys = [(subject, _head_record(flow)) for flow, subject in entities]
+        found = self._read(sorted(set(keys)))
+        return [_head(found.get(key)) for key in keys]
 
     def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
         """Write outcomes and heads; raises LedgerUnavailable unless DynamoDB confirmed every one of them."""
         items = [item for entry in entries for item in self._entry_items(entry)]
         items += [_head_item(flow, subject, head) for flow, subject, head in heads]
-        latest = {(item["entity"]["S"], item["record"]["S"]): item for item in items}  # one put per key in a call
-        pending = list(latest.values())
+        requests = [(item, {"PutRequest": {"Item": item}}) for item in items]
+        for entry in entries:
+            if entry.parked_before and not entry.parking:
+                key = parked_key(entry.parked_before, entry.flow, entry.event.subject, entry.event.id)
+                requests.append((key, {"DeleteRequest": {"Key": key}}))
+        latest = {(key["entity"]["S"], key["record"]["S"]): request for key, request in requests}
+        pending = list(latest.values())  # one request per key: DynamoDB refuses two in a call
         for start in range(0, len(pending), WRITE_ITEMS):
-            self._write([{"PutRequest": {"Item": item}} for item in pending[start : start + WRITE_ITEMS]])
+            self._write(pending[start : start + WRITE_ITEMS])
 
     def _read(self, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         found: dict[tuple[str, str], Item] = {}
@@ -67,8 +83,8 @@ class DynamoLedger:
                 request = {
                     "Keys": wanted,
                     "ConsistentRead": True,
-                    "ProjectionExpression": "entity, #record, outcome, version, doctype, #name",
-                    "ExpressionAttributeNames": {"#record": "record", "#name": "name"},
+                    "ProjectionExpression": "entity, #record, outcome, since, version, doctype, #name, #label, digest",
+                    "ExpressionAttributeNames": {"#record": "record", "#name": "name", "#label": LABEL},
                 }
                 answer = self._call(self._client.batch_get_item, {self._table: request})
                 for item in answer["Responses"].get(self._table, []):
@@ -100,7 +116,9 @@ class DynamoLedger:
         event = entry.event
         payload = zlib.compress(to_json(event).encode(), 6)
         parts = [payload[start : start + PART_BYTES] for start in range(0, len(payload), PART_BYTES)]
-        expires = {"N": str(int((entry.recorded_at + timedelta(days=self._days)).timestamp()))}
+        parking = entry.parking
+        kept_from = max(entry.recorded_at, parking.until) if parking else entry.recorded_at
+        expires = {"N": str(int((kept_from + timedelta(days=self._days)).timestamp()))}
         item: Item = {
             "entity": {"S": event.subject},
             "record": {"S": _record(entry.flow, event)},
@@ -115,6 +133,7 @@ class DynamoLedger:
             TTL_ATTRIBUTE: expires,
         }
         optional = {"doctype": entry.doctype, "name": entry.name, "rule": entry.rule, "replay_of": event.replay_of}
+        optional[LABEL] = entry.label
         item |= {name: {"S": value} for name, value in optional.items() if value}
         if entry.failure:
             failure = entry.failure
@@ -126,8 +145,15 @@ class DynamoLedger:
                     "message": {"S": failure.message},
                 }
             }
+        if parking:
+            item |= {
+                "waits_for": {"S": parking.waits_for},
+                "since": {"S": parking.since.isoformat()},
+                "until": {"S": parking.until.isoformat()},
+            }
         return [
             item,
+            *([_parked_item(entry, parking, expires)] if parking else []),
             *(
                 {
                     "entity": item["entity"],
@@ -138,6 +164,26 @@ class DynamoLedger:
                 for number, part in enumerate(parts[1:], start=1)
             ),
         ]
+
+
+def parked_key(destination: str, flow: str, subject: str, event_id: str) -> Item:
+    """The key under which a parked event is listed by its destination."""
+    return {"entity": {"S": names.parked(destination)}, "record": {"S": f"{flow}#{queue_key(f'{subject}#{event_id}')}"}}
+
+
+def _parked_item(entry: Entry, parking: Parking, expires: Item) -> Item:
+    event = entry.event
+    return {
+        **parked_key(parking.destination, entry.flow, event.subject, event.id),
+        "flow": {"S": entry.flow},
+        "subject": {"S": event.subject},
+        "event": {"S": event.id},
+        "waits_for": {"S": parking.waits_for},
+        "seen": {"S": parking.seen},
+        "parked_at": {"S": entry.recorded_at.isoformat()},
+        "until": {"S": parking.until.isoformat()},
+        TTL_ATTRIBUTE: expires,
+    }
 
 
 def _record(flow: str, event: Event) -> str:
@@ -156,13 +202,19 @@ def _head_item(flow: str, subject: str, head: Head) -> Item:
         "doctype": {"S": head.doctype},
         "name": {"S": head.name},
     }
-    return item
+    return item | {name: {"S": value} for name, value in ((LABEL, head.label), ("digest", head.digest)) if value}
 
 
 def _head(item: Item | None) -> Head:
     if item is None:
         return Head()
-    return Head(item["version"]["S"], item["doctype"]["S"], item["name"]["S"])
+    return Head(
+        version=item["version"]["S"],
+        doctype=item["doctype"]["S"],
+        name=item["name"]["S"],
+        label=item.get(LABEL, {}).get("S", ""),
+        digest=item.get("digest", {}).get("S", ""),
+    )
 
 
 def _outcome(item: Item | None) -> Outcome | None:

@@ -26,15 +26,16 @@ class SqsEventQueue:
         self._client = client
         self._url = url
 
-    def put(self, events: Sequence[tuple[Event, str]]) -> None:
-        """Keep events, in this order within an entity; raises QueueUnavailable unless SQS confirmed every one."""
+    def put(self, events: Sequence[tuple[Event, str]], mark: str = "") -> None:
+        """Keep events, in this order within an entity; raises QueueUnavailable unless SQS confirmed every one. With
+        another `mark`, SQS takes what it has had within the last five minutes."""
         for batch in _batches(events):
             entries = [
                 {
                     "Id": str(number),
                     "MessageBody": message,
                     "MessageGroupId": queue_key(event.subject),
-                    "MessageDeduplicationId": _deduplication_id(event),
+                    "MessageDeduplicationId": _deduplication_id(event, mark),
                 }
                 for number, (event, message) in enumerate(batch)
             ]
@@ -71,7 +72,7 @@ class SqsDeadLetters:
         self._client = client
         self._url = url
 
-    def bury(self, received: Received, failure: Failure) -> None:
+    def bury(self, received: Received, failure: Failure, label: str = "") -> None:
         """Set an event aside; raises QueueUnavailable unless SQS confirmed it."""
         try:
             self._client.send_message(
@@ -79,7 +80,7 @@ class SqsDeadLetters:
                 MessageBody=received.message,
                 MessageGroupId=queue_key(received.event.subject),
                 MessageDeduplicationId=queue_key(f"{received.event.id}:{received.event.received_at.isoformat()}"),
-                MessageAttributes=failure_attributes(failure, received.attempts),
+                MessageAttributes=failure_attributes(failure, received.attempts, label),
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailable(f"SQS did not confirm the dead letter: {reason(error)}") from error
@@ -100,11 +101,11 @@ def _batches(events: Sequence[tuple[Event, str]]) -> Iterator[list[tuple[Event, 
         yield batch
 
 
-def _deduplication_id(event: Event) -> str:
+def _deduplication_id(event: Event, mark: str) -> str:
     """An event's entity and id: what providers call an id need not be one across entities. A replay within SQS's five
     minutes must get through, so it adds its own time."""
     replay = f":{event.received_at.isoformat()}" if event.replay_of else ""
-    return queue_key(f"{event.subject}:{event.id}{replay}")
+    return queue_key(f"{event.subject}:{event.id}{replay}{mark and f':{mark}'}")
 
 
 def received_from_record(record: dict[str, Any]) -> Received:
@@ -117,25 +118,25 @@ def received_from_record(record: dict[str, Any]) -> Received:
     )
 
 
-def failure_attributes(failure: Failure, attempts: int) -> dict[str, Any]:
-    """A failure as SQS message attributes."""
+def failure_attributes(failure: Failure, attempts: int, label: str = "") -> dict[str, Any]:
+    """A failure as SQS message attributes, with the label of the event's entity where it has one."""
     values = {
         "code": failure.code,
         "category": failure.category,
         "severity": failure.severity,
         "message": _taken_by_sqs(failure.message) or "no message",
         "attempts": str(attempts),
-    }
+    } | ({"label": label} if label else {})
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
 
 
-def failure_from_attributes(attributes: dict[str, Any]) -> tuple[Failure, int] | None:
+def failure_from_attributes(attributes: dict[str, Any]) -> tuple[Failure, int, str] | None:
     """Read back what `failure_attributes` wrote, from a record of a Lambda event; None where it is not there."""
     values = {name: attribute.get("stringValue", "") for name, attribute in attributes.items()}
     if "code" not in values:
         return None
     failure = Failure(values["code"], values.get("category", ""), values.get("severity", ""), values.get("message", ""))
-    return failure, int(values.get("attempts", "1"))
+    return failure, int(values.get("attempts", "1")), values.get("label", "")
 
 
 def _taken_by_sqs(text: str) -> str:

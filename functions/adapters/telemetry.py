@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 
 from hub.names import METRICS_NAMESPACE
 
+ACCEPTED = "accepted"  # the message of the line that says of an event that a queue keeps it; hub audit reads it back
 LINES_PER_MINUTE = 10  # of one reason and container: enough for whoever sets a provider up and gets it wrong
 
 

@@ -3,11 +3,12 @@
 import os
 import random
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import botocore.session
 from botocore.config import Config as ClientConfig
@@ -27,16 +28,37 @@ from hub.errors import NotConfigured
 from hub.events import Event
 from hub.guard import Guard
 from hub.ledger import Ledger
-from hub.names import breaker_function
-from hub.receive import Bodies, Outside, Receiver, Tokens
-from hub.settings import PUBLISHED, BreakerSettings, DeliverySettings, DlqSettings, WebhookSettings
+from hub.names import breaker_function, sync_function
+from hub.receive import Bodies, Outside, Receiver, Tokens, message_of
+from hub.release_parked import FlowQueues, Heads, WaitingRoom
+from hub.settings import (
+    PUBLISHED,
+    BreakerSettings,
+    DeliverySettings,
+    DlqSettings,
+    FilesSettings,
+    SyncSettings,
+    WebhookSettings,
+    unpacked,
+)
+from hub.streams import Declared, Listing, Stream
 from hub.tend_breaker import Valves
 from hub.webhook_spec import WebhookSpec, read_webhook
 
 if TYPE_CHECKING:  # which the webhook Lambda need not load
-    from hub.connector import Read
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from adapters.backfills import DynamoBackfills
+    from adapters.cursors import DynamoCursors
+    from adapters.inventory import S3Inventories
+    from hub.connector import Destination, Read
+    from hub.drain import Messages
+    from hub.files import Intake, Table
+    from hub.pace import Pacer
     from hub.records import Record
 
+DELETION = "deletion"  # the kind of record that a row is which the source says is gone
+SENDERS = 8  # calls to SQS at the same time while a file is taken in
 PROBE_SECONDS = 10.0  # a destination that takes longer for its cheapest call does not serve
 PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
 
@@ -167,9 +189,8 @@ class DeliveryHub:
 
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
-    from adapters.breakers import DynamoBreakers
     from adapters.dynamodb import DynamoLedger
-    from adapters.http import DestinationHttp
+    from adapters.standings import DynamoStandings
     from adapters.valves import wake
     from hub.manifest import read_manifest
 
@@ -182,22 +203,29 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         time.monotonic,
         utc_now,
     )
-    connector = connector_module(settings.destination_connector)
-    credentials = partial(connector.credentials, secrets.live)
     timeout = settings.http_timeout_seconds
-    http = DestinationHttp(settings.destination_url, credentials, secrets.forget, timeout, settings.workers)
     source = read_manifest(manifest_path(settings.source_connector))
     dynamodb = session.create_client("dynamodb", config=PATIENT)
+    destination, pacer = _paced_destination(settings, secrets, dynamodb)
     tender = breaker_function(settings.stage, settings.destination)
     bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
         flow=settings.flow,
         read=_reader(settings.source_connector),
-        destination=connector.destination(http, settings.flow_settings),
+        destination=destination,
         actions=settings.actions,
-        records={source.event_type(topic.name): topic.record for topic in source.topic},
+        records={source.event_type(topic.name): topic.record for topic in source.topic}
+        | {source.event_type(stream.name): stream.record for stream in source.stream}
+        | {f"{source.event_type(stream.name)}/deleted": DELETION for stream in source.stream}
+        | settings.records,
         retry=settings.retry,
         body_of=lambda event: bodies.fetch(event.data_ref),
+        by_hand={source.event_type(topic.name): topic.by_hand for topic in source.topic if topic.by_hand},
+        left=settings.left,
+        destination_name=settings.destination,
+        wait_for_parent_seconds=settings.wait_for_parent_seconds,
+        pulled_too=source.pulled_too,
+        once=settings.once,
     )
     return DeliveryHub(
         route,
@@ -213,23 +241,56 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
             settings.flow,
             settings.max_concurrency,
             settings.destination,
-            DynamoBreakers(dynamodb, settings.ledger_table),
+            DynamoStandings(dynamodb, settings.ledger_table),
             settings.breaker,
             lambda: wake(session.create_client("lambda", config=PATIENT), tender),  # rarely, so not made before
+            pacer,
         ),
     )
 
 
+def _paced_destination(
+    settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: "DynamoDBClient"
+) -> "tuple[Destination, Pacer]":
+    """The destination, and what keeps its calls to the pace; a database needs none beside its connections' number."""
+    from adapters.databases import is_web
+    from adapters.paced import PacedDestination, PacedHttp, Unpaced
+    from adapters.reaching import client_of
+
+    connector = connector_module(settings.destination_connector)
+    url, seconds, workers = settings.destination_url, settings.http_timeout_seconds, settings.workers
+    client = client_of(connector, url, secrets, seconds, workers)
+    if not is_web(url):
+        return _destination(connector.destination(client, settings.flow_settings), settings, dynamodb), Unpaced()
+    budget_of = getattr(connector, "budget", None)
+    rounding = random.random()  # noqa: S311 - it decides who rounds up, no secret
+    paced = PacedHttp(client, settings.pacing, workers, rounding, budget_of, utc_now, time.monotonic)
+    destination = _destination(connector.destination(paced, settings.flow_settings), settings, dynamodb)
+    return PacedDestination(destination, paced, utc_now), paced
+
+
 def _reader(connector: str) -> "Read":
-    """How a source's bodies are read. A connector without code reads none; its events are recorded as ignored."""
-    if has_code(connector):
-        read: Read = connector_module(connector).read
+    """How a source's bodies are read. A connector without such code reads none; its events are recorded as ignored."""
+    module = connector_module(connector) if has_code(connector) else None
+    if hasattr(module, "read"):
+        read: Read = module.read  # type: ignore[union-attr]  # hasattr has ruled None out
         return read
 
     def read_nothing(event: Event, kind: str) -> "Record":  # noqa: ARG001 - the name that Read gives it
         raise NotConfigured(f"the connector {connector} reads no records: take the action off {event.type}")
 
     return read_nothing
+
+
+def _destination(destination: "Destination", settings: DeliverySettings, dynamodb: "DynamoDBClient") -> "Destination":
+    """A flow's destination; its `once` actions are claimed first."""
+    if not settings.once:
+        return destination
+    from adapters.claims import DynamoClaims
+    from hub.once import OnceDestination
+
+    claims = DynamoClaims(dynamodb, settings.ledger_table, settings.ledger_days, utc_now)
+    return OnceDestination(destination, settings.flow, settings.once, claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +330,9 @@ class BreakerHub:
     valves: Valves
     notices: Notices
     probe: Callable[[], None]
+    waiting_room: WaitingRoom
+    ledger: Heads
+    flow_queues: FlowQueues
     telemetry: Telemetry
     now: Callable[[], datetime]
 
@@ -276,7 +340,9 @@ class BreakerHub:
 def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
     """The breaker Lambda of one destination, from its environment."""
     from adapters.breakers import DynamoBreakers
-    from adapters.http import DestinationHttp
+    from adapters.dynamodb import DynamoLedger
+    from adapters.parking import DynamoWaitingRoom, SqsFlowQueues
+    from adapters.reaching import client_of
     from adapters.sns import SnsNotices
     from adapters.valves import LambdaValves
 
@@ -287,15 +353,136 @@ def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
         session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
     )
     connector = connector_module(settings.connector)
-    credentials = partial(connector.credentials, secrets.live)
-    http = DestinationHttp(settings.url, credentials, secrets.forget, PROBE_SECONDS, connections=1)
+    client = client_of(connector, settings.url, secrets, PROBE_SECONDS, 1)
     return BreakerHub(
         settings.destination,
         DynamoBreakers(dynamodb, settings.ledger_table),
         settings.breaker,
         LambdaValves(session.create_client("lambda", config=PATIENT), dynamodb, settings.ledger_table, settings.stage),
         SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn),
-        partial(connector.probe, http),
+        partial(connector.probe, client),
+        DynamoWaitingRoom(dynamodb, settings.ledger_table, settings.destination),
+        DynamoLedger(dynamodb, settings.ledger_table, days=0),  # only reads
+        SqsFlowQueues(session.create_client("sqs", config=PATIENT), settings.stage),
         Telemetry("breaker", {"stage": settings.stage, "destination": settings.destination}, utc_now),
         utc_now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncHub:
+    """What the sync handler needs."""
+
+    cursors: "DynamoCursors"
+    backfills: "DynamoBackfills"
+    inventories: "Callable[[str], S3Inventories]"  # by the id of the function's request
+    open: Callable[[Declared], tuple[Stream, "Listing | Messages"]]
+    queue: Callable[[Sequence[Event]], None]
+    go_on: Callable[[Mapping[str, Any]], None]
+    telemetry: Telemetry
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+
+def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
+    """The sync Lambda of one integration, from its environment."""
+    from adapters.backfills import DynamoBackfills
+    from adapters.cursors import DynamoCursors
+    from adapters.inventory import S3Inventories
+    from adapters.lambdas import invoke_later
+    from adapters.reaching import open_stream
+
+    settings = SyncSettings.from_env(environment)
+    session: Any = botocore.session.get_session()
+    secrets = IntegrationSecrets(
+        session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
+    )
+    sqs = session.create_client("sqs", config=PATIENT)
+    queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
+    s3 = cache(lambda: session.create_client("s3", config=PATIENT))  # most runs need none
+    bodies = LateBodies(lambda: S3Bodies(s3(), settings.bodies_bucket))
+
+    def queue(events: Sequence[Event]) -> None:
+        messages = [(event, message_of(event, bodies)) for event in events]
+        for each in queues:
+            each.put(messages)
+
+    client = session.create_client("lambda", config=PATIENT)
+    dynamodb = session.create_client("dynamodb", config=PATIENT)
+    return SyncHub(
+        DynamoCursors(dynamodb, settings.ledger_table),
+        DynamoBackfills(dynamodb, settings.ledger_table),
+        lambda token: S3Inventories(s3(), settings.bodies_bucket, utc_now, token),
+        lambda declared: open_stream(declared, settings.url, secrets, settings.http_timeout_seconds, utc_now),
+        queue,
+        lambda request: invoke_later(client, sync_function(settings.stage, settings.integration), request),
+        Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now),
+        utc_now,
+        time.sleep,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FilesHub:
+    """What the files handler needs."""
+
+    intake: "Intake"
+    go_on: Callable[[str], None]
+    hide: Callable[[str, float], None]
+    telemetry: Telemetry
+
+
+def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
+    """The files Lambda of one integration, from its environment."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from adapters.files import DynamoFiles, S3Files
+    from adapters.inbox import SqsInbox
+    from adapters.sns import SnsNotices
+    from hub.files import Intake, stream_of
+
+    settings = FilesSettings.from_env(environment)
+    streams = {name: Declared.from_request(each) for name, each in unpacked(settings.streams).items()}
+    session: Any = botocore.session.get_session()
+    sqs, s3 = (
+        session.create_client(each, config=PATIENT.merge(ClientConfig(max_pool_connections=SENDERS)))
+        for each in ("sqs", "s3")
+    )
+    queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
+    bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
+    senders = ThreadPoolExecutor(SENDERS)
+
+    def open_table(stream: Stream, file: BinaryIO) -> "Table":
+        table: Table = connector_module(settings.connector).table(file, streams[stream.name].settings)
+        return table
+
+    def send(events: Sequence[Event]) -> None:
+        messages = [(event, message_of(event, bodies)) for event in events]
+        for queue in queues:
+            queue.put(messages)
+
+    def queue(events: Sequence[Event]) -> None:
+        """At once, but those of an entity one after the other."""
+        apart: dict[int, list[Event]] = {}
+        for event in events:
+            apart.setdefault(zlib.crc32(event.subject.encode()) % SENDERS, []).append(event)
+        for sent in [senders.submit(send, share) for share in apart.values()]:
+            sent.result()
+
+    inbox = SqsInbox(sqs, settings.inbox_url)
+    sns = session.create_client("sns", config=PATIENT)
+    return FilesHub(
+        Intake(
+            settings.integration,
+            S3Files(s3, settings.files_bucket),
+            DynamoFiles(session.create_client("dynamodb", config=PATIENT), settings.ledger_table),
+            lambda key: stream_of(key, {name: declared.stream for name, declared in streams.items()}),
+            open_table,
+            queue,
+            SnsNotices(sns, settings.topic_arn),
+            utc_now,
+        ),
+        inbox.go_on,
+        inbox.hide,
+        Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now),
     )

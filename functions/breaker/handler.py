@@ -1,9 +1,11 @@
-"""Tend the breaker of one destination: every minute, and at once when it opens."""
+"""Tend one destination every minute, and at once when its breaker opens: the breaker, then what is parked for it."""
 
 from typing import Any
 
 from adapters.wiring import BreakerHub
+from hub.breaker import OPEN_METRIC, State
 from hub.errors import Temporary
+from hub.release_parked import release_parked
 from hub.tend_breaker import tend
 
 
@@ -14,7 +16,23 @@ def tend_destination(_request: dict[str, Any], _context: Any, hub: BreakerHub) -
     except Temporary as trouble:
         hub.telemetry.warn("not tended", {"reason": str(trouble)}, {"NotTended": 1})
         raise
-    is_open = float(tended.breaker.state != "closed")
+    is_open = float(tended.breaker.state is not State.CLOSED)
     about = {"state": tended.breaker.state.value, "changed": list(tended.changed), "failure": tended.failure}
-    hub.telemetry.report("tended", {name: told for name, told in about.items() if told}, {"BreakerOpen": is_open})
+    hub.telemetry.report("tended", {name: told for name, told in about.items() if told}, {OPEN_METRIC: is_open})
+    if tended.breaker.state is not State.OPEN:
+        release(hub)
     return {"state": tended.breaker.state.value}
+
+
+def release(hub: BreakerHub) -> None:
+    """Let go what waited; nothing is released to a destination that is down."""
+    try:
+        done = release_parked(hub.destination, hub.waiting_room, hub.ledger, hub.flow_queues, hub.notices, hub.now())
+    except Temporary as trouble:
+        hub.telemetry.warn("not released", {"reason": str(trouble)}, {"NotTended": 1})
+        raise
+    for reason in done.troubles:
+        hub.telemetry.warn("not released", {"reason": reason}, {"NotTended": 1})
+    if done.waiting or done.released or done.dead:
+        counts = {"ParkedWaiting": done.waiting, "ParkedReleased": done.released, "ParkedDead": done.dead}
+        hub.telemetry.report("parked", {}, counts)

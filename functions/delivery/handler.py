@@ -10,6 +10,7 @@ from hub.deliver_batch import Again, Batch, Received, deliver_batch
 from hub.errors import Temporary
 from hub.guard import deliver_guarded
 from hub.ledger import Entry
+from hub.missed import missed_webhook
 
 SPARE_SECONDS = 5.0  # for the ledger's write and the visibility changes after the last event
 
@@ -17,6 +18,10 @@ SPARE_SECONDS = 5.0  # for the ledger's write and the visibility changes after t
 def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[str, Any]:
     """Answer an SQS batch with the ids of the messages that stay on the queue (ReportBatchItemFailures)."""
     received, unreadable = parse(batch, hub)
+
+    def seconds_left() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
     deliver = partial(
         deliver_batch,
         route=hub.route,
@@ -24,10 +29,10 @@ def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[s
         dead_letters=hub.dead_letters,
         workers=hub.workers,
         now=hub.now,
-        out_of_time=lambda: context.get_remaining_time_in_millis() / 1000 < hub.seconds_per_event + SPARE_SECONDS,
+        out_of_time=lambda: seconds_left() < hub.seconds_per_event + SPARE_SECONDS,
         draw=hub.draw,
     )
-    result = deliver_guarded(received, hub.guard, deliver, hub.now)
+    result = deliver_guarded(received, hub.guard, deliver, hub.now, seconds_left)
     report(result, hub)
     try:
         hub.queue.hide(list(result.again), {r["messageId"]: r["receiptHandle"] for r in batch["Records"]})
@@ -51,14 +56,22 @@ def parse(batch: dict[str, Any], hub: DeliveryHub) -> tuple[list[Received], list
 
 def report(result: Batch, hub: DeliveryHub) -> None:
     """One line per event; the last one bears the batch's metrics."""
+    missed = 0
     for entry in result.ended:
-        hub.telemetry.report("ended", _told(entry))
+        hub.telemetry.report("ended" if entry.outcome.final else "parked", _told(entry))
+        if missed_webhook(entry, hub.route.pulled_too):
+            missed += 1
+            hub.telemetry.warn("missed webhook: only a pull brought this", _told(entry))
     for again in result.again:
         _report_again(again, hub)
     counts = Counter(entry.outcome.value.capitalize() for entry in result.ended)
     counts["Retried"] = len(result.again)
     counts["KnownBefore"] = len(result.known_before)
-    hub.telemetry.report("batch", {}, counts)
+    if hub.route.pulled_too:
+        counts["MissedWebhooks"] = missed
+    held_to = hub.guard.pacer.held_to()
+    paced = {} if held_to is None else {"InFlightLimit": round(held_to, 2)}
+    hub.telemetry.report("batch", {}, {**counts, **paced})
 
 
 def _told(entry: Entry) -> dict[str, object]:
@@ -70,6 +83,7 @@ def _told(entry: Entry) -> dict[str, object]:
         "attempts": entry.attempts,
         "document": f"{entry.doctype} {entry.name}".strip(),
         "rule": entry.rule,
+        "waits_for": entry.parking.waits_for if entry.parking else "",
         "error": entry.failure.told if entry.failure else "",
     }
     return {name: value for name, value in told.items() if value}

@@ -40,6 +40,6 @@ def letter_from_record(record: dict[str, Any], hub: DlqHub) -> DeadLetter:
     received = received_from_record(record)
     buried = failure_from_attributes(record.get("messageAttributes", {}))
     if buried:
-        failure, attempts = buried
-        return DeadLetter(flow, received.event, attempts, failure)
+        failure, attempts, label = buried
+        return DeadLetter(flow, received.event, attempts, failure, label)
     return DeadLetter(flow, received.event, received.attempts, None)

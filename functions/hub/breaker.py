@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+OPEN_METRIC = "BreakerOpen"  # 1 unless a breaker is closed; an alarm rings on it
 LONGEST_PAUSE_SECONDS = 3_600.0  # of what it asked for: ERPNext's limiter counts in windows of an hour at most
 
 
@@ -46,6 +47,7 @@ class Breaker:
     probes: int = 0  # that failed, or were followed by another outage, since it last worked
     probe_at: datetime | None = None
     flows: Mapping[str, int] = field(default_factory=dict)  # that met the outage → their configured max_concurrency
+    told: State = State.CLOSED  # what people were told last
     version: int = 0
 
     @property
@@ -83,7 +85,7 @@ def succeeded(breaker: Breaker, now: datetime) -> Breaker:
     if breaker.state is State.OPEN or (breaker.state is State.CLOSED and breaker.strikes == 0):
         return breaker
     changed_at = now if breaker.state is State.HALF_OPEN else breaker.changed_at
-    return Breaker(State.CLOSED, changed_at=changed_at, flows=breaker.flows, version=breaker.version)
+    return Breaker(State.CLOSED, changed_at=changed_at, flows=breaker.flows, told=breaker.told, version=breaker.version)
 
 
 def met_by(breaker: Breaker, flow: str, max_concurrency: int) -> Breaker:

@@ -1,11 +1,17 @@
 """The configuration: which integrations and flows exist on a stage, and their limits (`config/<stage>.yaml`)."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from hub.pace import Pacing
+from hub.streams import CursorKind, Mode
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
 # queue names are hub-<stage>-<flow>-dead.fifo and SQS allows 80 characters; function names allow 64
+
+SPAN = re.compile(r"1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days)")
 
 
 def _text(value: Any) -> Any:
@@ -32,6 +38,102 @@ class BreakerLimits(_Strict):
         default=30, ge=1, le=3600, description="Then it is asked, twice as late each time."
     )
     longest_probe_seconds: float = Field(default=300, ge=1, le=3600, description="It is asked no later than this.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first_probe_seconds > self.longest_probe_seconds:
+            raise ValueError("first_probe_seconds is longer than longest_probe_seconds; make it the shorter one")
+        return self
+
+
+class PacingLimits(_Strict):
+    """How many calls in flight a destination may see from all its flows together. Below that the pace adapts."""
+
+    max_in_flight: float | None = Field(
+        default=None,
+        gt=0,
+        le=16_000,
+        description="Calls in flight at the same time, on average. Without it, what its flows' max_concurrency and "
+        "workers add up to.",
+    )
+    slow_call_seconds: float = Field(
+        default=5, gt=0, le=60, description="When half of a batch's calls take longer, there are fewer at once."
+    )
+
+
+class Orphans(_Strict):
+    """Rows that a source lists no more are told as deleted, within these limits."""
+
+    max_per_run: int = Field(
+        default=50, ge=1, description="More of them in one comparison wait for `hub sync approve`."
+    )
+    max_share: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Where a larger share of the known rows is missing, the listing is not believed.",
+    )
+
+
+class StreamConfig(_Strict):
+    """A stream that is read: when, and what its connector does not know of itself."""
+
+    every: str | None = Field(
+        default=None,
+        description="How often it is read: '15 minutes', '1 hour', '2 days'. Without it and cron: by hand.",
+    )
+    cron: str | None = Field(
+        default=None, description="When, in EventBridge's six fields: '0 6 ? * MON-FRI *'. Either this or every."
+    )
+    time_zone: str = Field(default="UTC", description="The zone of cron: an IANA name such as Europe/Berlin.")
+    entity: str | None = Field(
+        default=None, description="The type of its rows' entities; the stream's name if not stated."
+    )
+    record: str | None = Field(
+        default=None,
+        description="What its rows are read as, where the connector can read them as more than rows: stock_level, price.",
+    )
+    mode: Mode | None = Field(
+        default=None, description="incremental (by a cursor field), delta (by the source's token) or full."
+    )
+    cursor: CursorKind | None = Field(
+        default=None, description="What the cursor field holds: timestamp, integer, token."
+    )
+    overlap: float | None = Field(
+        default=None, ge=0, description="How many seconds (or units) behind the cursor are read again."
+    )
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="What the connector needs to know of the stream; see its README."
+    )
+    compare: str | None = Field(
+        default=None,
+        description="How often all of it is held against what was queued ('1 day'): finds what no cursor can show.",
+    )
+    orphans: Orphans | None = Field(
+        default=None, description="What to do with rows that are listed no more. Not stated: nothing. Needs compare."
+    )
+
+    @field_validator("every", "compare")
+    @classmethod
+    def _is_a_span(cls, every: str | None) -> str | None:
+        if every is not None and not SPAN.fullmatch(every):
+            raise ValueError(f"{every!r} is no span such as '15 minutes', '1 hour' or '2 days'")
+        return every
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.every and self.cron:
+            raise ValueError("every and cron are both stated; keep one")
+        if self.orphans and not self.compare:
+            raise ValueError("orphans are found by comparing: state compare, such as '1 day'")
+        return self
+
+    @property
+    def schedule(self) -> str | None:
+        """The schedule as EventBridge Scheduler writes it; None where the stream is read by hand only."""
+        if self.cron:
+            return f"cron({self.cron})"
+        return f"rate({self.every})" if self.every else None
 
 
 class Integration(_Strict):
@@ -61,7 +163,20 @@ class Integration(_Strict):
         default_factory=list,
         description="CIDRs that may send, or 'published' for those that the connector's manifest lists. Empty: all.",
     )
+    same_as: str = Field(
+        default="",
+        description="Another integration that is the same system: the ERPNext site whose webhooks this one receives.",
+    )
+    ownership: dict[str, str] = Field(
+        default_factory=dict,
+        description="What flows in both directions could write (stock, price, fulfilment) → the integration whose word "
+        "counts. The other one's is left alone. Stated at one of the two.",
+    )
     breaker: BreakerLimits = Field(default_factory=BreakerLimits)
+    pacing: PacingLimits = Field(default_factory=PacingLimits)
+    streams: dict[Name, StreamConfig] = Field(
+        default_factory=dict, description="What is read from it page by page, beside what it sends by itself."
+    )
     token_header: str = Field(
         default="",
         description="A header with a one-time token: a token that comes again with another event is refused.",
@@ -94,6 +209,12 @@ class Flow(_Strict):
     workers: int = Field(default=2, ge=1, le=16, description="Entities that one Lambda applies at the same time.")
     batch_size: int = Field(default=10, ge=1, le=10, description="Events per invocation (FIFO queues: 10 at most).")
     retry: Retry = Field(default_factory=Retry)
+    wait_for_parent_hours: float = Field(
+        default=24,
+        gt=0,
+        le=336,
+        description="How long an event whose parent is missing (a payment without its order) is parked; then it is dead.",
+    )
 
 
 class Alarms(_Strict):
@@ -142,3 +263,10 @@ class Config(_Strict):
     def flows_from(self, integration: str) -> dict[str, Flow]:
         """The flows that start at an integration."""
         return {name: flow for name, flow in self.flows.items() if flow.source == integration}
+
+    def pacing_of(self, destination: str) -> Pacing:
+        """The calls in flight that all flows to a destination may have there together."""
+        flows = [flow for flow in self.flows.values() if flow.destination == destination]
+        limits = self.integrations[destination].pacing
+        planned = sum(flow.max_concurrency * flow.workers for flow in flows)
+        return Pacing.of(planned, limits.max_in_flight, limits.slow_call_seconds)

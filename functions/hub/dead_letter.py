@@ -19,6 +19,7 @@ class DeadLetter:
     event: Event
     attempts: int
     failure: Failure | None
+    label: str = ""
 
 
 class Notices(Protocol):
@@ -30,7 +31,15 @@ class Notices(Protocol):
 def record_dead_letters(letters: Sequence[DeadLetter], ledger: Ledger, notices: Notices, now: datetime) -> list[Entry]:
     """Record each letter as dead, then tell the operators once per cause. Safe to repeat."""
     entries = [
-        Entry(letter.flow, letter.event, Outcome.DEAD, letter.attempts, now, failure=letter.failure or _gave_up(letter))
+        Entry(
+            letter.flow,
+            letter.event,
+            Outcome.DEAD,
+            letter.attempts,
+            now,
+            failure=letter.failure or _gave_up(letter),
+            label=letter.label,
+        )
         for letter in letters
     ]
     ledger.record(entries, [])

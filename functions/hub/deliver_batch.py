@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from hub.deliver import Delivered, Route, deliver, wait_seconds
-from hub.errors import LedgerUnavailable, Temporary, Unavailable
+from hub.errors import LedgerUnavailable, NoAnswer, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
 
@@ -36,17 +36,18 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How a batch ended."""
+    """How a batch ended. Parked events are among the ended: they have left the queue."""
 
     ended: tuple[Entry, ...]
     known_before: tuple[Received, ...]
     again: tuple[Again, ...]
+    no_answers: tuple[NoAnswer, ...] = ()  # to calls whose events do not stay
 
 
 class DeadLetters(Protocol):
     """The dead letter queue. `bury` returns once it keeps the event with its reason; else it raises Temporary."""
 
-    def bury(self, received: Received, failure: Failure) -> None: ...
+    def bury(self, received: Received, failure: Failure, label: str = "") -> None: ...
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class _Group:
     began: Head
     entries: list[Entry] = field(default_factory=list)
     known_before: list[Received] = field(default_factory=list)
+    no_answers: list[NoAnswer] = field(default_factory=list)
     head: Head | None = None
     stopped: Again | None = None
 
@@ -99,7 +101,7 @@ def deliver_batch(
     outage = _Outage()
 
     def work(group: _Group) -> None:
-        _deliver_in_order(group, route, dead_letters, outage, now, out_of_time, draw)
+        _deliver_in_order(group, route, ledger, dead_letters, outage, now, out_of_time, draw)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         list(pool.map(work, groups))
@@ -115,6 +117,7 @@ def deliver_batch(
         ended=tuple(entry for group in groups for entry in group.entries),
         known_before=tuple(received for group in groups for received in group.known_before),
         again=tuple(again for group in groups for again in _stay(group)),
+        no_answers=tuple(error for group in groups for error in group.no_answers),
     )
 
 
@@ -129,6 +132,7 @@ def _by_entity(batch: Sequence[Received], known: Sequence[Known]) -> list[_Group
 def _deliver_in_order(
     group: _Group,
     route: Route,
+    ledger: Ledger,
     dead_letters: DeadLetters,
     outage: "_Outage",
     now: Callable[[], datetime],
@@ -144,9 +148,9 @@ def _deliver_in_order(
             wait = wait_seconds(outage.error, received.attempts, route.retry, draw())
             group.stopped = Again(received, wait, outage.error)
             return
-        known = Known(group.head or says.head, says.outcome)
+        known = replace(says, head=group.head or says.head)
         try:
-            delivered = deliver(received.event, route, known, received.attempts, now())
+            delivered = _delivered(received, route, known, ledger, now)
             _keep(group, received, delivered, dead_letters)
         except Temporary as error:
             outage.saw(error)
@@ -158,14 +162,40 @@ def _deliver_in_order(
             group.stopped = Again(received, wait, error, bug=True)
             return
         group.waiting.pop(0)
+        if delivered.no_answer:
+            outage.saw(delivered.no_answer)
+            group.no_answers.append(delivered.no_answer)
+
+
+def _delivered(
+    received: Received, route: Route, known: Known, ledger: Ledger, now: Callable[[], datetime]
+) -> Delivered:
+    """Deliver; and before an event is parked, note how its parent stands, then look for the parent once more if it has
+    come by now. Noted after the last look, a parent that came in between would be waited for in vain."""
+    delivered = deliver(received.event, route, known, received.attempts, now())
+    waits_for = _parent(delivered)
+    if not waits_for:
+        return delivered
+    (parent,) = ledger.heads_of([(route.flow, waits_for)])
+    if parent.mark:
+        delivered = deliver(received.event, route, known, received.attempts, now())
+    if delivered.entry and delivered.entry.parking and _parent(delivered) == waits_for:
+        parking = replace(delivered.entry.parking, seen=parent.mark)
+        return replace(delivered, entry=replace(delivered.entry, parking=parking))
+    return delivered
+
+
+def _parent(delivered: Delivered) -> str:
+    parking = delivered.entry.parking if delivered.entry else None
+    return "" if parking is None or parking.for_a_person else parking.waits_for
 
 
 def _keep(group: _Group, received: Received, delivered: Delivered, dead_letters: DeadLetters) -> None:
     if delivered.entry is None:
         group.known_before.append(received)
         return
-    if delivered.entry.failure:
-        dead_letters.bury(received, delivered.entry.failure)
+    if delivered.entry.failure:  # only the dead bear one
+        dead_letters.bury(received, delivered.entry.failure, delivered.entry.label)
     else:
         group.head = delivered.head
     group.entries.append(delivered.entry)

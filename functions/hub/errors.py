@@ -3,7 +3,10 @@
     HubError
     ├── Rejected      answer 4xx, keep nothing                      (the edge: what arrived is not a verified delivery)
     ├── Temporary     leave it on the queue, try again later         (Retry-After honoured, else backoff with full jitter)
+    │   ├── Contended     it collided with other work                (counts toward the destination's pace)
     │   └── Unavailable   the whole destination is in trouble        (counts toward its circuit breaker)
+    │       └── NoAnswer      and it may have done what it was asked  (a `once` action must not simply be repeated)
+    ├── Parked        waits for a named thing, off the queue         (released when that has come, dead when it never does)
     └── Permanent     dead at once, with the reason; replayable
 
 Messages say what, where and what to do; they bear no payload and no secret.
@@ -176,12 +179,6 @@ class LedgerUnavailable(Temporary):
     severity = Severity.HIGH
 
 
-class SecretUnavailable(Temporary):
-    """A secret could not be read: our trouble, never the sender's."""
-
-    severity = Severity.HIGH
-
-
 class BodyUnavailable(Temporary):
     """A body that is kept outside the queue could not be written or read."""
 
@@ -196,10 +193,36 @@ class TokensUnavailable(Temporary):
     """The one-time tokens could not be read or written."""
 
 
+class Contended(Temporary):
+    """Work that collided with other work at the destination (a deadlock, a lock that was not given up in time)."""
+
+
 class Unavailable(Temporary):
     """The destination as a whole cannot serve: down, unreachable, in maintenance, or refusing our credentials."""
 
     severity = Severity.HIGH
+
+
+class SecretUnavailable(Unavailable):
+    """A secret could not be read: our trouble, never the sender's."""
+
+    severity = Severity.HIGH
+
+
+class NoAnswer(Unavailable):
+    """The call went out and nothing tells what became of it: no answer in time, or one that says nothing."""
+
+
+class Parked(HubError):
+    """The event waits for something named, and blocks nothing meanwhile. `waits_for` is the entity of the same source
+    whose document must exist first (`shop-eu/order/820982911946154508`), or hub.ledger.A_PERSON."""
+
+    severity = Severity.LOW
+
+    def __init__(self, message: str, *, waits_for: str, at_most_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.waits_for = waits_for
+        self.at_most_seconds = at_most_seconds
 
 
 class Permanent(HubError):
@@ -238,5 +261,17 @@ class Refused(Permanent):
     category = Category.DATA_VALIDATION_FAILED
 
 
+class AnswerTooLarge(Permanent):
+    """An answer larger than a function's memory has room for."""
+
+    category = Category.DATA_VALIDATION_FAILED
+
+
 class RetriesExhausted(Permanent):
     """A temporary trouble outlasted the time that the flow's retry policy allows."""
+
+
+class ParentMissing(Permanent):
+    """What a parked event waited for did not come in the time that its flow allows."""
+
+    category = Category.DATA_VALIDATION_FAILED

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ SQS_MESSAGE_BYTES = 1_048_576  # as measured: 1 MiB + 1 byte is refused
 MAX_MESSAGE_BYTES = SQS_MESSAGE_BYTES - 16_384  # the rest is for what a dead letter or a replay adds to the message
 COMPRESS_ABOVE_BYTES = 4_096  # below this the base64 of the compressed body is hardly ever the shorter one
 REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}  # in a message; as JSON escapes they pass
+TO_THE_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
+MESSAGE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)  # of texts alone
 MAX_QUEUE_KEY_CHARS = 128  # SQS: MessageGroupId and MessageDeduplicationId
 
 
@@ -30,6 +33,7 @@ class Event:
     data: bytes
     traceparent: str | None = None
     replay_of: str | None = None
+    waited_seconds: float = 0.0  # parked until now; known to who applies it, and not sent along
     data_ref: str = ""  # where `data` is kept, if it was too large for the queue (claim check); `data` is then empty
 
     @property
@@ -64,8 +68,8 @@ def to_json(event: Event, body_at: str = "") -> str:
         "data": data,
     }
     present = {name: value for name, value in attributes.items() if value is not None}
-    message = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
-    return message.translate(REFUSED_BY_SQS)
+    message = MESSAGE.encode(present)
+    return message if message.isascii() else message.translate(REFUSED_BY_SQS)
 
 
 def from_json(message: str) -> Event:
@@ -105,6 +109,8 @@ def parse_instant(text: str) -> datetime:
     Shopify writes nanoseconds (`2026-01-01T00:04:58.123456789Z`); what is finer than a microsecond is cut off.
     """
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError("a time without zone cannot be ordered")
     try:
@@ -115,6 +121,9 @@ def parse_instant(text: str) -> datetime:
 
 def timestamp_version(text: str) -> str:
     """A provider's time as an entity version: UTC to the microsecond, so that text order is time order."""
+    if TO_THE_SECOND.fullmatch(text):  # most are written so, and of a source's rows all: four times as fast
+        datetime.fromisoformat(text)
+        return f"{text[:19]}.000000Z"
     return _instant(parse_instant(text))
 
 
@@ -126,7 +135,8 @@ def integer_version(number: int) -> str:
 
 
 def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _encoded(body: bytes) -> tuple[str, str]:

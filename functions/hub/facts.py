@@ -23,10 +23,14 @@ from hub.webhook_spec import Topic, VersionKind, WebhookSpec
 
 PRINTABLE = re.compile(r"[!-+\--~]{1,200}")  # no comma: API Gateway joins a header that came twice with one
 MAX_NAME_CHARS = 200  # of 4 bytes at most: the entity is a key of the ledger, and DynamoDB takes 2,048 bytes
+SOURCES = ("header", "query", "form", "body", "item", "text")  # what an expression can name before its colon
 UNREADABLE = "unreadable"  # the entity type of a verified body that names no entity
 NO_TOPIC = "unnamed"  # the topic of a fact that names none
 PLACE = re.compile(r"^[0-9]+$")
 JSON = "application/json"
+# what was parsed from JSON holds no circles; to look for them takes twice as long as all the rest
+CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+NO_VERSION = "unreadable"  # what `version_of` makes of a value that is none, and `fact_of` of it a fact without version
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Fact:
     time: datetime | None
     data: bytes
     content_type: str
+    version_unreadable: bool = False  # it was stated, but not as the manifest says: `version` is "" then
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ def items_of(body: Any, path: str) -> list[Any]:
 
 def at(content: Any, path: str) -> Any:
     """What stands at a dotted path; a number names a place in a list. None where nothing is."""
+    if isinstance(content, dict) and "." not in path:
+        return content.get(path)
     for part in path.split("."):
         if isinstance(content, dict):
             content = content.get(part)
@@ -134,7 +141,7 @@ def canonical(item: Any) -> bytes:
     """One item of a delivery as JSON of its own, the same however the provider's text was spaced; raises MalformedBody
     for one that is nested too deep to be written, as no provider's is."""
     try:
-        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        text = CANONICAL.encode(item)
     except RecursionError as error:
         raise MalformedBody("nested too deep") from error
     return text.encode("utf-8", "surrogatepass")
@@ -168,7 +175,8 @@ def fact_of(
         kind, key = UNREADABLE, hashlib.sha256(data).hexdigest()[:32]
     event_id = _joined(ids, data) or hashed_id(name.encode(), data)
     readable = content_type if content_type.isascii() and content_type.isprintable() else ""
-    return Fact(name, event_id, kind, key, version, time, data, readable)
+    unreadable = version == NO_VERSION
+    return Fact(name, event_id, kind, key, "" if unreadable else version, time, data, readable, unreadable)
 
 
 def whole(delivery: Delivery, topic: str = "") -> Fact:
@@ -177,7 +185,9 @@ def whole(delivery: Delivery, topic: str = "") -> Fact:
 
 
 def version_of(value: Any, kind: VersionKind) -> str:
-    """A version as text whose order is time order; "" for one that cannot be read, which guards nothing."""
+    """A version as text whose order is time order; "" where none is stated, NO_VERSION for one that cannot be read."""
+    if value is None or value == "":
+        return ""
     try:
         if kind == "timestamp" and isinstance(value, str):
             return timestamp_version(value)
@@ -189,7 +199,7 @@ def version_of(value: Any, kind: VersionKind) -> str:
             return timestamp_version(datetime.fromtimestamp(int(value) / 1000, UTC).isoformat())
     except (ValueError, OverflowError, OSError):
         pass
-    return ""
+    return NO_VERSION
 
 
 def time_of(value: Any) -> datetime | None:

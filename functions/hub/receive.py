@@ -95,6 +95,9 @@ class Accepted:
     answer: Answer
     events: tuple[Event, ...] = ()
     by_previous_secret: bool = False  # the provider still signs with the secret that is being rotated out
+    unreadable_versions: int = (
+        0  # of the events, those whose version came but could not be read: their order is unguarded
+    )
 
 
 def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datetime) -> Accepted:
@@ -126,20 +129,33 @@ def receive(delivery: Delivery, receiver: Receiver, outside: Outside, now: datet
             return Accepted(answer, by_previous_secret=place > 0)
     _same_account(delivery, receiver)  # a handshake names none
 
-    events = name_the_facts(delivery, receiver, now)
+    facts = _facts(delivery, receiver)
+    events = _events(facts, delivery, receiver, now)
     token = _token(_one_time_token(delivery, receiver, expected), outside, events[0].id)
-    messages = [(event, _message(event, outside.bodies)) for event in events]
+    messages = [(event, message_of(event, outside.bodies)) for event in events]
     for queue in outside.queues:  # first keep the events,
         queue.put(messages)
     if token:
         outside.tokens.keep(token, events[0].id)
-    return Accepted(_reply(spec, events), events, by_previous_secret=place > 0)  # then, and only then, say so
+    return Accepted(  # then, and only then, say so
+        _reply(spec, events),
+        events,
+        by_previous_secret=place > 0,
+        unreadable_versions=sum(fact.version_unreadable for fact in facts),
+    )
 
 
 def name_the_facts(delivery: Delivery, receiver: Receiver, now: datetime) -> tuple[Event, ...]:
     """The events that a verified delivery states. Facts of one delivery that are equal are one event."""
+    return _events(_facts(delivery, receiver), delivery, receiver, now)
+
+
+def _facts(delivery: Delivery, receiver: Receiver) -> list[Fact]:
     read = receiver.read_facts
-    facts = read(delivery) if read else facts_of(delivery, receiver.spec, receiver.topics)
+    return read(delivery) if read else facts_of(delivery, receiver.spec, receiver.topics)
+
+
+def _events(facts: Sequence[Fact], delivery: Delivery, receiver: Receiver, now: datetime) -> tuple[Event, ...]:
     trace = delivery.optional_header("traceparent")
     events: dict[tuple[str, str], Event] = {}
     for fact in facts:
@@ -232,7 +248,8 @@ def _token(token: str, outside: Outside, event_id: str) -> str:
     return "" if before == event_id else token
 
 
-def _message(event: Event, bodies: Bodies) -> str:
+def message_of(event: Event, bodies: Bodies) -> str:
+    """An event as a queue takes it: its body is kept elsewhere where it is too large for that."""
     message = to_json(event)
     if len(message.encode()) <= MAX_MESSAGE_BYTES:
         return message

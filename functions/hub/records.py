@@ -6,7 +6,7 @@ neither knows the other.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -27,6 +27,11 @@ Amount = Annotated[Decimal, AfterValidator(_finite)]  # in the record's currency
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def label(self) -> str:
+        """What people call this entity, where that is no personal data; "" where they call it nothing."""
+        return ""
 
 
 class Customer(_Record):
@@ -49,6 +54,7 @@ class OrderLine(_Record):
     unit_price: Amount
     discount: Amount = Decimal(0)
     tax: Amount = Decimal(0)
+    is_gift_card: bool = False  # sold, not paid with
 
     @property
     def gross(self) -> Decimal:
@@ -62,6 +68,86 @@ class Charge(_Record):
     title: Text
     amount: Amount
     tax: Amount = Decimal(0)
+
+
+class FulfilmentLine(_Record):
+    """So much of an order's line was shipped. `line_id` is the `OrderLine.id`."""
+
+    line_id: str
+    sku: Text = ""
+    quantity: Amount
+
+
+class Fulfilment(_Record):
+    """One shipment of an order's goods; its document needs the order's.
+
+    A system that repeats others' facts says whose: `order_of` is the integration that knows the order as `order_id`, and
+    `came_from` the one that stated this very shipment first. Both are "" where that is the source itself.
+    """
+
+    kind: Literal["fulfilment"] = "fulfilment"
+    id: str
+    order_id: str
+    shipped_at: AwareDatetime
+    lines: tuple[FulfilmentLine, ...] = Field(min_length=1)
+    is_cancelled: bool = False
+    carrier: Text = ""
+    tracking_numbers: tuple[Text, ...] = ()
+    order_of: Text = ""
+    came_from: Text = ""
+
+
+class RefundLine(_Record):
+    """Goods for which money was given back. `amount` contains `tax` where the order's prices contain theirs, and is
+    without it where they do not, as `OrderLine.gross`."""
+
+    line_id: str
+    sku: Text = ""
+    quantity: Amount
+    amount: Amount
+    tax: Amount = Decimal(0)
+    came_back: bool = False  # the goods are in the warehouse again
+
+
+class Refund(_Record):
+    """Money given back for an order; its documents need those of the order's sale. `total` is what the buyer got."""
+
+    kind: Literal["refund"] = "refund"
+    id: str
+    order_id: str
+    refunded_at: AwareDatetime
+    currency: Currency
+    total: Amount
+    lines: tuple[RefundLine, ...] = ()
+    shipping: Charge | None = None
+    adjustment: Amount = Decimal(0)  # given back beyond lines, their taxes and shipping (negative: kept back)
+    taxes_included: bool = False  # false as well where nothing given back bears tax
+    gateway: Text = ""
+
+    def check_total(self) -> None:
+        """Raise TotalMismatch unless lines + shipping + taxes + adjustment is exactly `total`."""
+        lines = sum((line.amount for line in self.lines), Decimal(0))
+        shipping = self.shipping.amount if self.shipping else Decimal(0)
+        taxes = sum((line.tax for line in self.lines), self.shipping.tax if self.shipping else Decimal(0))
+        added = Decimal(0) if self.taxes_included else taxes
+        if lines + shipping + added + self.adjustment != self.total:
+            raise TotalMismatch(
+                f"refund {self.id}: lines {lines} + shipping {shipping} + taxes {added} + adjustment {self.adjustment} = "
+                f"{lines + shipping + added + self.adjustment} {self.currency}, but the buyer got {self.total} "
+                f"{self.currency}; compare the refund in the shop with the payload, then replay the event"
+            )
+
+
+class Payment(_Record):
+    """Money that came in for an order (`amount` > 0); its document needs the order's."""
+
+    kind: Literal["payment"] = "payment"
+    id: str
+    order_id: str
+    paid_at: AwareDatetime
+    currency: Currency
+    amount: Amount
+    gateway: Text = ""  # how it was paid, in the source's words
 
 
 class Order(_Record):
@@ -79,6 +165,17 @@ class Order(_Record):
     taxes_included: bool = False  # the prices of lines and shipping already contain the taxes
     customer: Customer | None = None
     cancelled_at: datetime | None = None
+    is_test: bool = False
+    paid: Amount = Decimal(0)  # captured so far, before anything was given back
+    paid_at: AwareDatetime | None = None
+    gateway: Text = ""  # how it was or will be paid, in the source's words
+    fulfilments: tuple[Fulfilment, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The order's number, as buyer and seller say it."""
+        return self.number
 
     def check_total(self) -> None:
         """Raise TotalMismatch unless lines − discounts + shipping + taxes is exactly `total`."""
@@ -93,4 +190,91 @@ class Order(_Record):
             )
 
 
-Record = Customer | Order
+class Variant(_Record):
+    """What can be bought of a product. `price` is in the source's own currency."""
+
+    id: str
+    sku: Text = ""
+    title: Text = ""  # of the product and the variant: "T-Shirt - Red / M"
+    price: Amount
+    barcode: Text = ""
+
+
+class Product(_Record):
+    """A product and its variants: one that is no longer among them was taken off, if the source states all."""
+
+    kind: Literal["product"] = "product"
+    id: str
+    title: Text
+    description: Text = ""  # plain text
+    variants: tuple[Variant, ...] = ()
+    is_active: bool = True
+    states_all_variants: bool = True  # False: there may be more, which the source left out
+
+
+class Deletion(_Record):
+    """An entity that is gone at the source. `entity` is its type ("order", "customer", "product")."""
+
+    kind: Literal["deletion"] = "deletion"
+    entity: str
+    id: str
+
+
+class Merge(_Record):
+    """Two customers that are one from now on."""
+
+    kind: Literal["merge"] = "merge"
+    kept_id: str
+    gone_id: str
+
+
+class Redaction(_Record):
+    """A customer whose personal data must be erased."""
+
+    kind: Literal["redaction"] = "redaction"
+    customer_id: str
+
+
+class StockLevel(_Record):
+    """How much of an article can be sold at a place."""
+
+    kind: Literal["stock_level"] = "stock_level"
+    sku: Text
+    place: Text  # the source's name of it: a warehouse, a location
+    available: Amount
+
+
+class Price(_Record):
+    """What an article costs."""
+
+    kind: Literal["price"] = "price"
+    sku: Text
+    price_list: Text = ""
+    currency: Currency
+    amount: Amount
+
+
+class TableRow(_Record):
+    """A row of a table whose columns only the configuration knows. Numbers are int or Decimal."""
+
+    kind: Literal["row"] = "row"
+    stream: str  # that it is of: "contacts"
+    key: str
+    fields: dict[str, Any]
+
+
+Record = (
+    Customer
+    | Order
+    | Fulfilment
+    | Refund
+    | Payment
+    | Product
+    | Deletion
+    | Merge
+    | Redaction
+    | StockLevel
+    | Price
+    | TableRow
+)
+KINDS: tuple[str, ...] = tuple(sorted(each.model_fields["kind"].default for each in get_args(Record)))

@@ -4,14 +4,17 @@ Everything sits in one variable as JSON. AWS allows 4 KB for all variables of a 
 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); `to_env` refuses more than that.
 """
 
+import base64
 import dataclasses
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from hub.breaker import Limits
 from hub.names import FlowsByDeadLetterQueue
+from hub.pace import Pacing
 
 VARIABLE = "HUB_SETTINGS"
 MAX_ENVIRONMENT_BYTES = 4_096
@@ -85,16 +88,24 @@ class DeliverySettings(Settings):
     bodies_bucket: str
     actions: dict[str, str]  # event type → action
     flow_settings: dict[str, Any]
+    records: dict[str, str] = field(
+        default_factory=dict
+    )  # event type → kind of record, of streams in the configuration
+    left: dict[str, str] = field(default_factory=dict)  # event type → the field of another's that the flow leaves alone
     max_concurrency: int = 2  # deliveries of this flow at the same time, unless its breaker says fewer
     workers: int = 2  # entities of one batch that are applied at the same time
     http_timeout_seconds: float = 60.0
     ledger_days: int = 90
+    wait_for_parent_seconds: float = 86_400.0  # how long an event may be parked
+    once: dict[str, bool] = field(default_factory=dict)  # action that must be claimed → whether it can be looked up
     retry: RetrySettings = field(default_factory=RetrySettings)
     breaker: Limits = field(default_factory=Limits)
+    pacing: Pacing = field(default_factory=lambda: Pacing(planned=4, most=4))
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> Self:
-        return cls(retry=RetrySettings(**values.pop("retry")), breaker=Limits(**values.pop("breaker")), **values)
+        parts = {"retry": RetrySettings, "breaker": Limits, "pacing": Pacing}
+        return cls(**{name: parts[name](**value) if name in parts else value for name, value in values.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +139,44 @@ class BreakerSettings(Settings):
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> Self:
         return cls(breaker=Limits(**values.pop("breaker")), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings(Settings):
+    """The sync Lambda of one integration. What it reads stands in the request that runs it."""
+
+    stage: str
+    integration: str
+    connector: str
+    url: str
+    secret_id: str
+    queue_urls: list[str]  # one per flow that starts at this integration
+    bodies_bucket: str
+    ledger_table: str
+    http_timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSettings(Settings):
+    """The files Lambda of one integration."""
+
+    stage: str
+    integration: str
+    connector: str
+    queue_urls: list[str]  # one per flow that starts at this integration
+    inbox_url: str
+    files_bucket: str
+    bodies_bucket: str
+    ledger_table: str
+    topic_arn: str
+    streams: str  # stream → Declared.to_request(), packed: a table may have many columns
+
+
+def packed(value: Any) -> str:
+    """A value in few characters, for `unpacked`."""
+    return base64.b64encode(zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 9)).decode()
+
+
+def unpacked(text: str) -> Any:
+    """Read what `packed` wrote."""
+    return json.loads(zlib.decompress(base64.b64decode(text)))

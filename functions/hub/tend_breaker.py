@@ -1,13 +1,13 @@
 """Tend a destination's breaker: pause its flows while it is open, probe, and let them flow again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from hub.breaker import Breaker, Breakers, Limits, State, probe_is_due, probed, restored
 from hub.dead_letter import Notices
-from hub.errors import HubError
+from hub.errors import HubError, Temporary
 
 HALF_OPEN_CONCURRENCY = 2  # AWS allows no fewer
 
@@ -40,22 +40,23 @@ def tend(
 ) -> Tended:
     """Bring the reading of the flows that met the outage in line with the breaker, after a probe where one is due.
 
-    Safe to repeat: first the flows are paused, then people are told, and a notice that fails is repeated.
+    Safe to repeat, also side by side: first the flows are paused, then one of those who tend tells people of the new
+    state, and a notice that fails is repeated.
     """
     breaker, failure = breakers.read(destination), ""
-    before = breaker.state
     if probe_is_due(breaker, now):
         failure = _failure_of(probe)
         after = probed(breaker, failure, now, limits)
-        breaker = after if breakers.write(destination, after) else breaker
+        if breakers.write(destination, after):
+            breaker = replace(after, version=after.version + 1)
     changed = [
         flow
         for flow, configured in breaker.flows.items()
         if valves.set(flow, enabled=breaker.state is not State.OPEN, max_concurrency=_concurrency(breaker, configured))
     ]
-    if changed:
-        _tell(destination, breaker, before, changed, notices)
-    if breaker.state is State.CLOSED and breaker.flows and not changed:
+    if breaker.state is not breaker.told:
+        _tell(destination, breaker, breakers, notices)
+    elif breaker.state is State.CLOSED and breaker.flows and not changed:
         breakers.write(destination, restored(breaker))  # only once a run has found nothing left to change
     return Tended(breaker, tuple(changed), failure)
 
@@ -72,16 +73,28 @@ def _concurrency(breaker: Breaker, configured: int) -> int:
     return configured if breaker.state is State.CLOSED else HALF_OPEN_CONCURRENCY
 
 
-def _tell(destination: str, breaker: Breaker, before: State, changed: list[str], notices: Notices) -> None:
-    flows = ", ".join(sorted(changed))
+def _tell(destination: str, breaker: Breaker, breakers: Breakers, notices: Notices) -> None:
+    """Tell people of a breaker's state, unless somebody else does: who writes it down first tells."""
+    if not breakers.write(destination, replace(breaker, told=breaker.state)):
+        return
+    subject, text = _notice(destination, breaker)
+    try:
+        notices.tell(subject, text)
+    except Temporary:
+        mine = breakers.read(destination)
+        breakers.write(destination, replace(mine, told=breaker.told))
+        raise
+
+
+def _notice(destination: str, breaker: Breaker) -> tuple[str, str]:
+    flows = ", ".join(sorted(breaker.flows))
     if breaker.state is State.OPEN:
-        notices.tell(
-            f"{destination} is unavailable",
+        text = (
             f"{destination} does not serve: {breaker.reason}\n\nIts flows are paused ({flows}). Events wait on their "
-            f"queues and lose nothing; it is asked every few minutes and they go on by themselves.\n\n"
-            f"Look: hub flow status",
+            "queues and lose nothing; it is asked every few minutes and they go on by themselves.\n\n"
+            "Look: hub flow status"
         )
-    elif before is State.OPEN:
-        notices.tell(f"{destination} answers again", f"The flows to {destination} go on slowly: {flows}.")
-    elif breaker.state is State.CLOSED:
-        notices.tell(f"{destination} works again", f"The flows to {destination} are back at full speed: {flows}.")
+        return f"{destination} is unavailable", text
+    if breaker.state is State.HALF_OPEN:
+        return f"{destination} answers again", f"The flows to {destination} go on slowly: {flows}."
+    return f"{destination} works again", f"The flows to {destination} are back at full speed: {flows}."

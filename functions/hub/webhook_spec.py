@@ -83,6 +83,7 @@ class Topic:
     entity_id: str = ""
     entity_version: str = ""
     version_kind: VersionKind | None = None
+    by_hand: str = ""  # what a person must do about it, as no code can: the rule by which it is ignored
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from adapters.telemetry import ACCEPTED
 from adapters.wiring import WebhookHub
 from hub.deliveries import Delivery
 from hub.errors import Rejected, Temporary
@@ -19,7 +20,7 @@ def serve(request: dict[str, Any], _context: Any, hub: WebhookHub) -> dict[str, 
     try:
         accepted = receive(delivery_from_api_gateway(request), hub.receiver, hub.outside, hub.now())
     except Rejected as refusal:
-        hub.telemetry.report("refused", {"reason": refusal.code}, {"Refused": 1})
+        hub.telemetry.report("refused", {"reason": refusal.code, "detail": str(refusal)}, {"Refused": 1})
         return response(refused(refusal, hub))
     except Temporary as trouble:
         hub.telemetry.warn("not accepted", {"reason": trouble.code, "detail": str(trouble)}, {"NotAccepted": 1})
@@ -37,16 +38,20 @@ def refused(refusal: Rejected, hub: WebhookHub) -> Answer:
 
 
 def tell(accepted: Accepted, hub: WebhookHub) -> None:
-    """One line for what was accepted."""
-    counts = {"Accepted": len(accepted.events), "PreviousSecret": int(accepted.by_previous_secret)}
+    """One line for each event that was accepted, by which `hub audit` knows what came in; the first bears the counts."""
     if not accepted.events:
         hub.telemetry.report("handshake", {}, {"Handshakes": 1})
         return
-    first = accepted.events[0]
-    about: dict[str, object] = {"event": first.id, "type": first.type, "entity": first.subject}
-    if len(accepted.events) > 1:
-        about["events"] = len(accepted.events)
-    hub.telemetry.report("accepted", about, {name: count for name, count in counts.items() if count})
+    counts = {
+        "Accepted": len(accepted.events),
+        "PreviousSecret": int(accepted.by_previous_secret),
+        "UnreadableVersions": accepted.unreadable_versions,
+    }
+    told = {name: count for name, count in counts.items() if count}
+    for event in accepted.events:
+        about = {"event": event.id, "type": event.type, "entity": event.subject}
+        hub.telemetry.report(ACCEPTED, about, told)
+        told = {}
 
 
 def delivery_from_api_gateway(request: dict[str, Any]) -> Delivery:

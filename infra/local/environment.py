@@ -32,7 +32,7 @@ from infra.local.running import (
     noted,
 )
 from infra.local.secrets import store_local_secrets
-from infra.local.stand_in import StandIn, StandInFailed, set_up, stock
+from infra.local.stand_in import GOODS, SAMPLES, StandIn, StandInFailed, set_up, stock
 from infra.local.synthesis import SynthesisFailed, synthesize
 from infra.local.warm_up import FunctionBroken, warm_up
 
@@ -127,7 +127,7 @@ class Environment:
         if self.stand_in:
             with step(self.say, f"ERPNext stand-in at {self.stand_in.url}"):
                 self.stand_in.start()
-                stock(self.stand_in.url)
+                stock(self.stand_in.url, (*GOODS, *SAMPLES), received=1_000)
         with step(self.say, f"local AWS at {self.aws.endpoint}"):
             self.aws.start()
         note(Running(os.getpid(), self.aws.endpoint, self.stand_in.url if self.stand_in else "", str(self.folder)))

@@ -109,9 +109,11 @@ class MiniStack:
             raise
 
     def stop(self) -> bool:
-        """Stop and wait for the end. True when it was clean, so that a kept state is on disk."""
+        """Stop and wait for the end. True when it was clean, so that a kept state is on disk; one that has ended by
+        itself has saved nothing."""
         if self._process is None:
             return True
+        was_running = self.running
         process, self._process = self._process, None
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -126,7 +128,7 @@ class MiniStack:
         finally:
             if process.stdin:
                 process.stdin.close()
-        return True
+        return was_running
 
     def __enter__(self) -> Self:
         self.start()

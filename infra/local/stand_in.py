@@ -23,6 +23,8 @@ STOP_SECONDS = 10.0
 SETUP_SECONDS = 60.0  # ERPNext alters its tables meanwhile
 PING = "/api/method/ping"
 # What the connectors' examples and the demo sell; a real site has its own Items.
+COMPANY, WAREHOUSE = "Acme Test Inc", "Stores - ATI"
+SAMPLES = ("MUG", "SHIRT-M", "SHIRT-S", "SCHRAUBE-1", "STRAW-1", "HN152 - 20oz")  # of the connectors' examples
 GOODS = ("IPOD2008PINK", "DEMO-MUG", "DEMO-SHIRT", "DEMO-POSTER")
 
 
@@ -91,14 +93,23 @@ class StandIn:
             time.sleep(0.05)
 
 
-def stock(url: str, goods: Sequence[str] = GOODS) -> int:
-    """Make the Items that are missing; return how many were. Safe to repeat."""
+def stock(url: str, goods: Sequence[str] = GOODS, received: int = 0) -> int:
+    """Make the Items that are missing, and receive so many of each of these; return how many were. Safe to repeat."""
     with client(url) as erp:
         there = {row["name"] for row in listed(erp, "Item", ["name"], [["name", "in", list(goods)]])}
         for code in goods:
             if code not in there:
                 item = {"item_code": code, "item_name": code, "item_group": "Products", "stock_uom": "Nos"}
                 erp.post("/api/resource/Item", json=item).raise_for_status()
+                if received:
+                    goods_in = {"item_code": code, "qty": received, "t_warehouse": WAREHOUSE, "basic_rate": 1}
+                    entry = {
+                        "stock_entry_type": "Material Receipt",
+                        "company": COMPANY,
+                        "items": [goods_in],
+                        "docstatus": 1,
+                    }
+                    erp.post("/api/resource/Stock Entry", json=entry).raise_for_status()
     return len(set(goods) - there)
 
 

@@ -12,6 +12,11 @@ from hub import names
 from hub.config import Config
 
 OVERLAP_MILLISECONDS = 5_000  # a line may be stored a moment after its time
+BREAKERS = {  # by the state that a breaker has come to: what its flows do now
+    "open": ("paused", "does not serve, and is asked until it does"),
+    "half_open": ("slowly", "answers again"),
+    "closed": ("flows", "works again"),
+}
 
 
 class Tail:
@@ -25,6 +30,10 @@ class Tail:
             **{names.webhook_function(config.stage, name): name for name in config.integrations},
             **{names.delivery_function(config.stage, flow): flow for flow in config.flows},
             names.dlq_function(config.stage): "dlq",
+            **{
+                names.breaker_function(config.stage, each.destination): each.destination
+                for each in config.flows.values()
+            },
         }
 
     def news(self) -> Iterator[str]:
@@ -66,7 +75,7 @@ def told(message: str, who: str) -> str:
         case "accepted":
             return f"accepted   {entity}  {_topic(line)}"
         case "refused":
-            return f"refused    {who}  {line.get('reason', '')}"
+            return f"refused    {who}  {line.get('reason', '')}: {line.get('detail', '')}"
         case "not accepted":
             return f"not taken  {who}  {line.get('reason', '')}: {line.get('detail', '')}"
         case "ended" if line.get("outcome") != "dead":
@@ -76,6 +85,9 @@ def told(message: str, who: str) -> str:
             return f"waits      {entity}  {line.get('wait_seconds')} s: {line.get('reason', '')}"
         case "dead":
             return f"dead       {entity}  {line.get('error', '')}"
+        case "tended" if line.get("changed"):
+            word, what = BREAKERS.get(line.get("state", ""), ("breaker", ""))
+            return f"{word:<10} {who}  {what}: {', '.join(line['changed'])}"
         case text if line.get("level") == "ERROR":
             return f"BUG        {who}  {text}: {line.get('exception_name', '')}"
     return ""

@@ -70,8 +70,9 @@ def _stop(environment: Environment) -> None:
     with deaf_to_signals():  # a second Ctrl-C must not leave half of it running
         tell("\nStopping.")
         began = time.monotonic()
-        if environment.stop():
-            tell(f"Stopped after {time.monotonic() - began:.1f} s; the next `make run` finds everything as it is now.")
+        clean = environment.stop()
+        found = "finds everything as it is now" if clean else "finds what the last clean stop has saved"
+        tell(f"Stopped after {time.monotonic() - began:.1f} s; the next `make run` {found}.")
 
 
 def guide(environment: Environment) -> str:

@@ -8,6 +8,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests import ledger_table
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -61,13 +63,5 @@ def queue_url(sqs: "SQSClient", name: str) -> str:
 @pytest.fixture
 def table(dynamodb: "DynamoDBClient", name: str) -> str:
     """The ledger's table as the stack makes it."""
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "entity", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": "entity", "AttributeType": "S"},
-            {"AttributeName": "record", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    dynamodb.create_table(**ledger_table.table(name))
     return name

@@ -56,7 +56,7 @@ def test_of_a_new_event_nothing_is_known(ledger: DynamoLedger) -> None:
 
 def test_what_was_recorded_is_known(ledger: DynamoLedger) -> None:
     one, two = an_event("1", "shop-eu/order/A"), an_event("2", "shop-eu/order/B")
-    head = Head("0001", "Sales Order", "SO-1")
+    head = Head("0001", "Sales Order", "SO-1", digest="0123abcd")
 
     ledger.record([applied(one)], [(FLOW, one.subject, head)])
 
@@ -157,6 +157,69 @@ def test_a_payload_beyond_an_items_size_is_kept_in_parts(
     assert len({item["expires_at"]["N"] for item in items.values()}) == 1
     assert ledger.known(FLOW, [event])[0].outcome == Outcome.APPLIED
     assert len(list(LedgerHistory(dynamodb, table).of(event.subject))) == 1
+
+
+# --- what people call an entity ---------------------------------------------------------------------------------------
+
+
+def test_an_entity_is_found_by_its_label(dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger) -> None:
+    head = Head("0001", "Sales Order", "SO-1", "1042")
+
+    ledger.record([], [(FLOW, "shop-eu/order/A", head), ("shop-eu-to-crm", "shop-eu/order/A", head)])
+    ledger.record([replace(applied(an_event("2", "shop-us/order/B")), outcome=Outcome.DEAD, label="1042")], [])
+    ledger.record([applied(an_event("3", "shop-us/order/C"))], [(FLOW, "shop-us/order/C", Head("1"))])
+
+    assert LedgerHistory(dynamodb, table).labelled("1042") == ["shop-eu/order/A", "shop-us/order/B"]
+    assert ledger.known(FLOW, [an_event("1", "shop-eu/order/A")])[0].head == head
+
+
+def test_an_event_that_is_applied_at_last_leaves_the_index_to_its_head(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    ledger.record([replace(applied(an_event("1")), outcome=Outcome.DEAD, label="1042")], [])
+
+    ledger.record([applied(an_event("1").replayed(NOW))], [])
+
+    assert LedgerHistory(dynamodb, table).labelled("1042") == []
+
+
+def test_the_whole_ledger_is_read_page_by_page_and_each_end_once(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    noise = [hashlib.shake_256(str(n).encode()).digest(300_000) for n in range(12)]  # 3.6 MB: several pages of 1 MB
+    events = [an_event(str(n), f"shop-eu/order/{n}", data=each) for n, each in enumerate(noise)]
+    ledger.record([applied(event) for event in events], [(FLOW, event.subject, Head("1")) for event in events])
+    seen: list[int] = []
+
+    ends = list(LedgerHistory(dynamodb, table).everything(seen.append))
+
+    assert sorted(each.event_id for each in ends) == sorted(event.id for event in events)
+    assert len(seen) > 4
+    assert sum(seen) == 2 * len(events)
+
+
+def test_what_a_read_of_outcomes_left_is_asked_for_again_and_in_the_end_told(dynamodb: "DynamoDBClient") -> None:
+    naps = Naps()
+
+    class Throttled:
+        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - AWS's name
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    client: Any = Throttled()
+    with pytest.raises(LedgerUnavailable, match="throttled; try again"):
+        LedgerHistory(client, "t", naps).outcomes(FLOW, [("shop-eu/order/1", "1")])
+    assert len(naps.taken) > 3
+
+
+def test_outcomes_are_those_of_the_events_that_have_ended(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    events = [an_event(f"{n}#x", f"shop-eu/order/{n}") for n in range(150)]  # more than one read call takes
+    ledger.record([applied(event) for event in events[:140]], [])
+
+    found = LedgerHistory(dynamodb, table).outcomes(FLOW, [(event.subject, event.id) for event in events] * 2)
+
+    assert found == {(event.subject, event.id): "applied" for event in events[:140]}
 
 
 # --- what DynamoDB leaves undone --------------------------------------------------------------------------------------

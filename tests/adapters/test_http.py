@@ -1,4 +1,4 @@
-"""HTTP to a destination: any answer is an answer, none is Unavailable; no cookies, no redirects, no retries."""
+"""HTTP to a destination: any answer is an answer, none is NoAnswer or Unavailable; no cookies, redirects, retries."""
 
 import gzip
 from collections.abc import Callable, Iterator, Mapping
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 import httpx
 import pytest
 
-from adapters.http import CONNECT_SECONDS, DestinationHttp
-from hub.errors import Category, SecretUnavailable, Unavailable
+from adapters.http import CONNECT_SECONDS, MAX_ANSWER_BYTES, DestinationHttp
+from hub.errors import AnswerTooLarge, Category, NoAnswer, SecretUnavailable, Unavailable
 
 
 class Site:
@@ -109,6 +109,29 @@ def test_a_broken_connection_makes_the_destination_unavailable(error: Exception)
     assert unavailable.value.category == Category.SERVER_ERROR
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (httpx.ConnectError("x"), Unavailable),
+        (httpx.ConnectTimeout("x"), Unavailable),
+        (httpx.PoolTimeout("x"), Unavailable),
+        (httpx.ReadTimeout("x"), NoAnswer),
+        (httpx.WriteTimeout("x"), NoAnswer),
+        (httpx.ReadError("x"), NoAnswer),
+        (httpx.WriteError("x"), NoAnswer),
+        (httpx.RemoteProtocolError("x"), NoAnswer),
+        (httpx.DecodingError("x"), NoAnswer),
+    ],
+)
+def test_what_may_have_been_carried_out_is_told_from_what_never_got_there(
+    error: Exception, kind: type[Unavailable]
+) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        client(Site(error)).send("POST", "/")
+
+    assert type(unavailable.value) is kind
+
+
 def test_an_answer_that_cannot_be_decoded_is_none() -> None:
     class Cut(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
@@ -161,3 +184,18 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     site = Site(httpx.Response(200))
 
     assert client(site).send("GET", "/").status == 200
+
+
+def packed_zeros(size: int) -> httpx.Response:
+    return httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(bytes(size), 1))
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_taken() -> None:
+    with pytest.raises(AnswerTooLarge, match="an answer of more than 50 MB; ask for fewer rows per page"):
+        client(Site(packed_zeros(MAX_ANSWER_BYTES + 1))).send("GET", "/rows")
+    with pytest.raises(NoAnswer, match="more than 50 MB"):  # what was asked for may have been done
+        client(Site(packed_zeros(MAX_ANSWER_BYTES + 1))).send("POST", "/rows", body=b"{}")
+
+
+def test_an_answer_as_large_as_allowed_is_taken() -> None:
+    assert len(client(Site(packed_zeros(MAX_ANSWER_BYTES))).send("GET", "/rows").body) == MAX_ANSWER_BYTES

@@ -180,11 +180,11 @@ def test_no_answer_is_no_confirmation() -> None:
 def test_a_dead_letter_bears_its_reason(sqs: "SQSClient", queue_url: str) -> None:
     event = an_event("e-1")
 
-    SqsDeadLetters(sqs, queue_url).bury(received(event, attempts=7), REFUSED)
+    SqsDeadLetters(sqs, queue_url).bury(received(event, attempts=7), REFUSED, "1042")
 
     record = lambda_record(messages(sqs, queue_url)[0])
     assert received_from_record(record).event == event
-    assert failure_from_attributes(record["messageAttributes"]) == (REFUSED, 7)
+    assert failure_from_attributes(record["messageAttributes"]) == (REFUSED, 7, "1042")
 
 
 def test_a_dead_letter_buried_twice_is_one_and_after_a_replay_two(sqs: "SQSClient", queue_url: str) -> None:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from adapters.wiring import delivery_hub, dlq_hub, webhook_hub
+from adapters.wiring import breaker_hub, delivery_hub, dlq_hub, sync_hub, webhook_hub
 from delivery.handler import apply_batch
 from dlq.handler import record_batch
+from hub.connector import NotWanted
+from hub.drain import Messages
+from hub.errors import Unavailable
 from hub.events import from_json, to_json
 from hub.ledger import Failure, Outcome
-from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
+from hub.settings import BreakerSettings, DeliverySettings, DlqSettings, SyncSettings, WebhookSettings
+from hub.streams import Ask, Declared, Stream
 from tests.api_gateway import api_gateway_request
 from tests.fakes import an_event
 from tests.signing import base64_hmac
@@ -126,3 +130,51 @@ def test_a_dead_letter_is_recorded_and_told(sns: "SNSClient", sqs: "SQSClient", 
     assert known.outcome == Outcome.DEAD
     notice = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
     assert notice["Subject"] == "shop-eu-to-erp: Refused"
+
+
+def test_a_flow_into_a_database_and_its_probe_reach_it_by_its_url(
+    secretsmanager: "SecretsManagerClient", queue_url: str, table: str, name: str
+) -> None:
+    secretsmanager.create_secret(Name=name, SecretString='{"username": "hub", "password": "made up"}')
+    url = "postgresql://127.0.0.1:1/shop"  # where nothing listens
+    settings = DeliverySettings(
+        stage="test",
+        flow="crm-to-db",
+        source_connector="generic_rest",
+        destination="db",
+        destination_connector="postgresql",
+        destination_url=url,
+        destination_secret_id=name,
+        queue_url=queue_url,
+        dead_letter_queue_url=queue_url,
+        ledger_table=table,
+        bodies_bucket="bodies",
+        actions={"generic_rest.contacts": "upsert_row"},
+        flow_settings={"table": "contacts"},
+        records={"generic_rest.contacts": "row"},
+    )
+    event = an_event(entity="crm/contact/7", event_type="generic_rest.contacts", data=b'{"id": 7}')
+
+    hub = delivery_hub(settings.to_env())
+    record = hub.route.read(event, hub.route.records[event.type])
+    assert not isinstance(record, NotWanted)
+
+    with pytest.raises(Unavailable, match=r"PostgreSQL at 127\.0\.0\.1"):
+        hub.route.destination.apply("upsert_row", record, event, "")
+    probe = breaker_hub(BreakerSettings("test", "db", "postgresql", url, name, table, "topic").to_env()).probe
+    with pytest.raises(Unavailable, match=r"PostgreSQL at 127\.0\.0\.1"):
+        probe()
+
+
+@pytest.mark.parametrize("connector", ["postgresql", "mysql", "redis"])
+def test_a_stream_of_what_is_no_web_reaches_it_by_its_url(
+    secretsmanager: "SecretsManagerClient", queue_url: str, table: str, name: str, connector: str
+) -> None:
+    secretsmanager.create_secret(Name=name, SecretString='{"username": "hub", "password": "made up"}')
+    settings = SyncSettings("test", "db", connector, f"{connector}://127.0.0.1:1/0", name, [queue_url], "bodies", table)
+    stated = {"list": "orders"} if connector == "redis" else {"table": "orders", "cursor": "updated_at"}
+
+    _, source = sync_hub(settings.to_env()).open(Declared(Stream("db", connector, "orders", "order"), stated))
+
+    with pytest.raises(Unavailable):
+        source.take() if isinstance(source, Messages) else source.page(Ask("", "", ""))

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from hub import names
 from infra.configuration import CONFIG
+from tests.ledger_table import table
 
 STAGE = "staging"
 REGION = "eu-central-1"
@@ -113,12 +114,7 @@ class Stage:
         """What a deployment makes, as far as the commands look at it."""
         for integration in ("shop-eu", "erp"):
             self.client("secretsmanager").create_secret(Name=names.secret(self.name, integration), SecretString="{}")
-        self.client("dynamodb").create_table(
-            TableName=names.ledger_table(self.name),
-            KeySchema=[{"AttributeName": "entity", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("entity", "record")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        self.client("dynamodb").create_table(**table(names.ledger_table(self.name)))
 
     def client(self, service: str) -> Any:
         return SESSION.client(service)  # type: ignore[call-overload]

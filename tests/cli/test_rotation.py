@@ -130,7 +130,7 @@ def test_one_that_has_ended_makes_way(shop: Stage) -> None:
         (["shop-eu"], "", "This is no value; nothing was changed."),
         (["shop-eu"], " \n", "This is no value; nothing was changed."),
         (["shop-eu"], "old\n", "This is the stored value; nothing was changed."),
-        (["shop-eu", "webhok"], NEW, "shop-eu has no secret 'webhok'; it has: webhook."),
+        (["shop-eu", "webhok"], NEW, "shop-eu has no secret 'webhok'; it has: webhook, admin_token."),
         (["shop-eu", "--overlap", "soon"], NEW, "--overlap is not a time up to 30 days; write it as 90m, 24h or 7d."),
         (["shop-eu", "--overlap", "31d"], NEW, "--overlap is not a time up to 30 days"),
         (["shop-eu", "--overlap", "0h"], NEW, "--overlap is not a time up to 30 days"),
@@ -154,6 +154,7 @@ def test_the_status_tells_what_is_set_and_until_when_the_value_before_counts(sho
     assert told == {
         "erp api_key": ["no", "–", "–"],
         "erp api_secret": ["no", "–", "–"],
+        "shop-eu admin_token": ["no", "–", "–"],
         "shop-eu webhook": ["yes", f"until {until:%Y-%m-%d %H:%M}", "none"],
     }
 

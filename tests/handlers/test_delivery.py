@@ -1,7 +1,8 @@
 """The delivery handler: an SQS batch in, the exact ids of what stays out."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.fakes import (
     FakeDeadLetters,
     FakeDestination,
     FakeLedger,
+    FakePacer,
     FakeTelemetry,
     an_event,
     read_anything,
@@ -51,6 +53,8 @@ class Flow:
     sqs: Any = field(default_factory=Sqs)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
+    pulled_too: tuple[str, ...] = ()
+    pacer: FakePacer = field(default_factory=FakePacer)
 
     def apply(self, batch: dict[str, Any], milliseconds: int = 300_000) -> list[str]:
         route = Route(
@@ -61,6 +65,7 @@ class Flow:
             {"shop.orders/create": "order"},
             RetrySettings(base_seconds=4, cap_seconds=900, give_up_after_seconds=3600),
             lambda event: event.data,
+            pulled_too=self.pulled_too,
         )
         hub = DeliveryHub(
             route=route,
@@ -72,7 +77,7 @@ class Flow:
             seconds_per_event=60.0,
             now=lambda: NOW,
             draw=lambda: 0.5,
-            guard=Guard("flow", 2, "erp", FakeBreakers(), Limits(), lambda: None),
+            guard=Guard("flow", 2, "erp", FakeBreakers(), Limits(), lambda: None, self.pacer),
         )
         answer = apply_batch(batch, Context(milliseconds), hub)
         assert set(answer) == {"batchItemFailures"}
@@ -178,3 +183,22 @@ def test_what_was_known_before_is_counted_and_leaves() -> None:
     assert flow.apply(sqs_batch(message("1"))) == []
     assert flow.telemetry.lines[-1][3] == {"Retried": 0, "KnownBefore": 1}
     assert len(flow.destination.applied) == 1
+
+
+def test_a_change_that_only_a_pull_brought_is_counted_as_a_missed_webhook() -> None:
+    flow = Flow(pulled_too=("shop.orders/create",))
+    late = replace(an_event("1"), time=NOW - timedelta(minutes=6), received_at=NOW)
+
+    flow.apply(sqs_batch(to_json(late)))
+
+    *_, (level, text, about, _), (_, _, _, counts) = flow.telemetry.lines
+    assert (level, text, about["event"]) == ("warning", "missed webhook: only a pull brought this", "1")
+    assert counts == {"Applied": 1, "Retried": 0, "KnownBefore": 0, "MissedWebhooks": 1}
+
+
+def test_a_pace_below_its_most_is_counted() -> None:
+    flow = Flow(pacer=FakePacer(held=2.3456))
+
+    flow.apply(sqs_batch(message("1")))
+
+    assert flow.telemetry.lines[-1][3] == {"Applied": 1, "Retried": 0, "KnownBefore": 0, "InFlightLimit": 2.35}

@@ -92,14 +92,57 @@ def test_a_provider_that_insists_on_one_status_and_silence_gets_them() -> None:
     assert serve(api_gateway_request(BODY, signed()), None, hub) == {"statusCode": 200, "headers": {}, "body": ""}
 
 
-def test_what_is_refused_is_told_by_its_reason_alone() -> None:
+def test_a_stranger_is_told_the_reasons_name_and_the_log_what_was_wrong() -> None:
     hub = a_hub(FakeEventQueue())
 
     answer = answered(api_gateway_request(BODY, signed(b"other bytes")), hub)
 
     assert answer == (401, {"refused": "BadSignature"})
     assert isinstance(hub.telemetry, FakeTelemetry)
-    assert hub.telemetry.lines == [("info", "refused", {"reason": "BadSignature"}, {"Refused": 1})]
+    ((level, message, about, counts),) = hub.telemetry.lines
+    assert (level, message, about["reason"], counts) == ("info", "refused", "BadSignature", {"Refused": 1})
+    assert str(about["detail"]).startswith("no live secret yields this signature")
+
+
+def test_the_log_names_the_header_that_is_missing() -> None:
+    hub = a_hub(FakeEventQueue())
+    unnamed = {name: value for name, value in signed().items() if name != "X-Topic"}
+
+    answer = answered(api_gateway_request(BODY, unnamed), hub)
+
+    assert answer == (401, {"refused": "MissingHeader"})
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    assert hub.telemetry.lines[0][2]["detail"] == "header X-Topic is missing; this is not a delivery of the provider"
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60), st.integers(0, 2))
+def test_the_log_of_a_refusal_bears_nothing_that_came(value: str, place: int) -> None:
+    headers = signed()
+    headers[sorted(headers)[place]] = f"{value},"
+    hub = a_hub(FakeEventQueue())
+
+    assert serve(api_gateway_request(BODY, headers), None, hub)["statusCode"] in (400, 401)
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    assert value not in str(hub.telemetry.lines)
+    assert BODY.decode() not in str(hub.telemetry.lines)
+
+
+def test_each_event_of_a_delivery_is_told_and_all_are_counted_once() -> None:
+    spec = replace(SPEC, facts=Facts(topic="text:orders/create", event_id=("item:id",), entity="text:order",
+                                     entity_id="item:id", entity_version="item:at", items="[]"))  # fmt: skip
+    hub = replace(a_hub(FakeEventQueue()), receiver=replace(RECEIVER, spec=spec))
+    body = b'[{"id": 1, "at": "2026-01-01T00:00:00Z"}, {"id": 2, "at": "yesterday"}, {"id": 3}, {"id": 3}]'
+
+    answer = serve(api_gateway_request(body, signed(body)), None, hub)
+
+    assert (answer["statusCode"], json.loads(answer["body"])) == (202, {"events": 3})
+    assert isinstance(hub.telemetry, FakeTelemetry)
+    assert [(about["event"], about["entity"], counts) for _, _, about, counts in hub.telemetry.lines] == [
+        ("1", "shop-eu/order/1", {"Accepted": 3, "UnreadableVersions": 1}),
+        ("2", "shop-eu/order/2", {}),
+        ("3", "shop-eu/order/3", {}),
+    ]
+    assert {message for _, message, _, _ in hub.telemetry.lines} == {"accepted"}
 
 
 def test_our_own_trouble_is_a_503_and_never_a_4xx() -> None:

@@ -1,7 +1,7 @@
 """A destination's outage pauses its flows, burns nothing, and ends by itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from hub import breaker as breakers_
 from hub.breaker import Breaker, Limits, State, met_by, probe_is_due, succeeded
+from hub.deliver import SAID_ALREADY
 from hub.deliver_batch import Again, Batch, Received
 from hub.errors import Temporary, Unavailable
 from hub.guard import Guard, deliver_guarded
 from hub.ledger import Entry, Outcome
+from hub.pace import Pace
 from hub.tend_breaker import tend
-from tests.fakes import FakeBreakers, FakeNotices, an_event, received
+from tests.fakes import FakeBreakers, FakeNotices, FakePacer, an_event, received
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DOWN = "connection refused"
@@ -108,12 +110,16 @@ class Guarded:
     breakers: FakeBreakers = field(default_factory=FakeBreakers)
     errors: Sequence[Exception] = ()
     outcome: Outcome | None = None
+    rule: str = ""
+    pacer: FakePacer = field(default_factory=FakePacer)
     woken: int = 0
     tried: int = 0
 
     def deliver(self, batch: Sequence[Received]) -> Batch:
         self.tried += 1
-        ended = [Entry("flow", one.event, self.outcome, 1, NOW) for one in batch] if self.outcome else []
+        ended = (
+            [Entry("flow", one.event, self.outcome, 1, NOW, rule=self.rule) for one in batch] if self.outcome else []
+        )
         again = [Again(one, 1.0, error) for one, error in zip(batch, self.errors, strict=False)]
         return Batch(tuple(ended), (), tuple(again))
 
@@ -122,8 +128,8 @@ class Guarded:
 
     def run(self) -> Batch:
         batch = [received(an_event("a")), received(an_event("b"))]
-        guard = Guard("a", 8, "erp", self.breakers, LIMITS, self.wake)
-        return deliver_guarded(batch, guard, self.deliver, lambda: NOW)
+        guard = Guard("a", 8, "erp", self.breakers, LIMITS, self.wake, self.pacer)
+        return deliver_guarded(batch, guard, self.deliver, lambda: NOW, lambda: 300.0)
 
 
 def test_an_open_breaker_tries_nothing_and_waits_for_its_probe() -> None:
@@ -201,6 +207,31 @@ def test_a_breaker_that_cannot_be_read_stops_no_event() -> None:
     assert (len(guarded.run().ended), guarded.tried) == (2, 1)
 
 
+def test_a_pace_that_nothing_cut_is_not_written() -> None:
+    guarded = Guarded(FakeBreakers(pace=Pace(level=8, factor=0.5, cut_at=NOW, version=3)), outcome=Outcome.APPLIED)
+
+    guarded.run()
+
+    assert (guarded.pacer.begun, guarded.breakers.paces_written) == ([guarded.breakers.pace], 0)
+
+
+def test_a_pace_that_was_cut_is_kept_for_all() -> None:
+    cut = Pace(level=8, factor=0.5, cut_at=NOW)
+    guarded = Guarded(FakeBreakers(), outcome=Outcome.APPLIED, pacer=FakePacer(cut=cut))
+
+    guarded.run()
+
+    assert (guarded.breakers.pace, guarded.breakers.paces_written) == (cut, 1)
+
+
+def test_without_the_shared_pace_a_function_goes_on_with_what_it_knows() -> None:
+    guarded = Guarded(FakeBreakers(unavailable=True), outcome=Outcome.APPLIED)
+
+    guarded.run()
+
+    assert guarded.pacer.begun == [None]
+
+
 @dataclass
 class FakeValves:
     """The reading of flows as (enabled, concurrency)."""
@@ -257,9 +288,59 @@ def test_the_end_of_an_outage_lets_a_little_flow_then_all_and_is_told() -> None:
     assert [subject for subject, _ in outage.notices.told][1:] == ["erp answers again", "erp works again"]
 
 
+def test_a_flow_that_meets_the_outage_later_is_paused_without_another_notice() -> None:
+    outage = Outage()
+    outage.tend(NOW)
+
+    outage.breakers.kept = met_by(outage.breakers.kept, "c", 4)
+    outage.tend(later(10))
+
+    assert outage.valves.flows["c"] == (False, 2)
+    assert len(outage.notices.told) == 1
+
+
+def test_of_those_who_tend_at_the_same_time_one_tells() -> None:
+    outage = Outage()
+    outage.breakers.faster = [replace(outage.breakers.kept, told=State.OPEN)]
+
+    outage.tend(NOW)
+    outage.tend(NOW)
+
+    assert outage.notices.told == []  # the faster one has
+
+
+def test_a_notice_that_was_not_taken_is_repeated() -> None:
+    outage = Outage(notices=FakeNotices(failure=Temporary("SNS did not confirm the notice")))
+    with pytest.raises(Temporary, match="SNS"):
+        outage.tend(NOW)
+
+    outage.notices.failure = None
+    outage.tend(later(60))
+    outage.tend(later(120))
+
+    assert [subject for subject, _ in outage.notices.told] == ["erp is unavailable"]
+
+
+def test_an_outage_that_ended_before_anybody_was_told_is_told_as_it_stands() -> None:
+    outage = Outage(up=True)
+
+    outage.tend(later(30))
+
+    assert [subject for subject, _ in outage.notices.told] == ["erp answers again"]
+
+
 def test_a_quiet_minute_changes_and_tells_nothing() -> None:
     outage = Outage(up=True, breakers=FakeBreakers())
 
     outage.tend(NOW)
 
     assert (outage.notices.told, outage.valves.flows) == ([], {})
+
+
+def test_what_was_said_already_says_nothing_of_the_destination() -> None:
+    half_open = replace(an_open_one(), state=State.HALF_OPEN)
+    guarded = Guarded(FakeBreakers(half_open), outcome=Outcome.UNCHANGED, rule=SAID_ALREADY)
+
+    guarded.run()
+
+    assert guarded.breakers.kept.state is State.HALF_OPEN

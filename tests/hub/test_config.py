@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from hub.config import Config
+from hub.pace import Pacing
 
 GOOD: dict[str, Any] = {
     "stage": "staging",
@@ -33,6 +34,21 @@ def test_flows_are_found_by_their_source() -> None:
     assert config.flows_from("erp") == {}
 
 
+@pytest.mark.parametrize(("limit", "most"), [(None, 14), (6.5, 6.5), (100, 14)])
+def test_all_flows_to_a_destination_share_what_it_bears(limit: float | None, most: float) -> None:
+    shops = {"shop-eu": {"connector": "shop"}, "shop-us": {"connector": "shop"}}
+    erp = {"connector": "erp", "pacing": {"max_in_flight": limit, "slow_call_seconds": 3}}
+    flows = {
+        "eu": {"source": "shop-eu", "destination": "erp", "max_concurrency": 2, "workers": 4},
+        "us": {"source": "shop-us", "destination": "erp", "max_concurrency": 3, "workers": 2},
+        "back": {"source": "erp", "destination": "shop-eu", "max_concurrency": 9, "workers": 9},
+    }
+
+    config = Config.model_validate(GOOD | {"integrations": {"erp": erp, **shops}, "flows": flows})
+
+    assert config.pacing_of("erp") == Pacing(planned=14, most=most, slow_call_seconds=3)
+
+
 def flow(**changes: Any) -> dict[str, Any]:
     return {"flows": {"shop-eu-to-erp": {"source": "shop-eu", "destination": "erp", **changes}}}
 
@@ -55,6 +71,8 @@ def flow(**changes: Any) -> dict[str, Any]:
         (flow(workers=0), "greater than or equal to 1"),
         (flow(retry={"base_seconds": 0}), "greater than 0"),
         (flow(retry={"cap_seconds": 50_000}), "less than or equal to 43200"),
+        ({"integrations": {"erp": {"connector": "erp", "pacing": {"max_in_flight": 0}}}}, "greater than 0"),
+        ({"integrations": {"erp": {"connector": "erp", "pacing": {"calls": 1}}}}, "Extra inputs are not permitted"),
         (flow(retires={}), "Extra inputs are not permitted"),
     ],
 )

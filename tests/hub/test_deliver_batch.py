@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -80,7 +80,7 @@ def test_every_event_of_a_batch_is_applied_and_recorded() -> None:
     batch = setting.deliver(of("A", "a1", "1"), of("B", "b1", "5"), of("A", "a2", "2"))
 
     assert setting.outcomes() == {"a1": "applied", "a2": "applied", "b1": "applied"}
-    assert setting.ledger.heads == {
+    assert {entity: replace(head, digest="") for entity, head in setting.ledger.heads.items()} == {
         (FLOW, "shop-eu/order/A"): Head("2", "Sales Order", "SO-1"),
         (FLOW, "shop-eu/order/B"): Head("5", "Sales Order", "SO-1"),
     }

@@ -221,3 +221,17 @@ def test_integer_versions_sort_as_numbers_do(one: int, other: int) -> None:
 def test_a_number_that_would_break_the_order_is_a_value_error(number: int) -> None:
     with pytest.raises(ValueError, match="sequence number"):
         integer_version(number)
+
+
+@given(IN_CALENDAR)
+def test_a_time_to_the_second_makes_the_version_that_its_longer_forms_make(moment: datetime) -> None:
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    forms = [f"{whole:%Y-%m-%dT%H:%M:%S}Z".zfill(20), whole.isoformat(), whole.isoformat(timespec="microseconds")]
+
+    assert len({timestamp_version(form) for form in forms}) == 1
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T00:00:00Z", "2026-01-01T00:00:60Z", "0000-01-01T00:00:00Z"])
+def test_a_time_that_never_was_is_no_version(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        timestamp_version(text)

@@ -60,6 +60,23 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
     assert manifest.event_type("orders/create") == "shop.orders/create"
 
 
+def test_what_is_pulled_though_webhooks_tell_of_it_is_known(tmp_path: Path) -> None:
+    streams = """
+[[stream]]
+name = "orders"
+entity = "order"
+record = "order"
+
+[[stream]]
+name = "stores"
+entity = "store"
+record = "customer"
+"""
+    manifest = read_manifest(written(tmp_path, GOOD + streams))
+
+    assert manifest.pulled_too == {"shop.orders", "shop.orders/deleted"}
+
+
 def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
     lists = 'methods = ["POST", "PUT"]\nhandshakes = ["slack_challenge"]\naddresses = ["192.0.2.0/24"]'
     reply = '[webhook.reply]\nstatus = 202\nbody = ""\n'
@@ -107,8 +124,26 @@ def test_the_webhook_lambda_reads_the_same_facts(tmp_path: Path) -> None:
         ("[[topic]]", "[[topics]]", "topics: Extra inputs are not permitted"),
         ('name = "shop"', "name = shop", "not valid TOML"),
         (
+            'record = "order"',
+            'record = "orders"',
+            "[[topic]] orders/create: there is no record 'orders'; there are customer, ",
+        ),
+        ('accepts = "order"', 'accepts = "ordr"', "[[action]] upsert_order: there is no record 'ordr'; there are "),
+        (
+            '"body:number"]',
+            '"bdy:number"]',
+            "webhook.facts.event_id is 'bdy:number', in which 'bdy' is no source; write one of header:…, query:…, ",
+        ),
+        ('topic = "header', 'entity_id = "item:a|b"\ntopic = "header', "'item:a|b', in which 'b' is no source"),
+        (
+            'entity = "order"',
+            'entity = "order"\nentity_version = "updated_at"',
+            "[[topic]] orders/create: entity_version is 'updated_at', in which 'updated_at' is no source",
+        ),
+        ('entity = "order"', 'entity = "txt:order"', "[[topic]] orders/create: entity is 'txt:order', in which 'txt'"),
+        (
             "[[action]]",
-            '[[topic]]\nname = "orders/create"\nentity = "o"\nrecord = "o"\n[[action]]',
+            '[[topic]]\nname = "orders/create"\nentity = "o"\nrecord = "order"\n[[action]]',
             "orders/create twice",
         ),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.errors import TotalMismatch
-from hub.records import Charge, Customer, Order, OrderLine
+from hub.records import Charge, Customer, Order, OrderLine, Refund, RefundLine
 
 AMOUNTS = st.decimals(0, 10**9, allow_nan=False, allow_infinity=False, places=2)
 LINES = st.builds(
@@ -92,3 +92,32 @@ def test_records_are_frozen() -> None:
     assert customer.name == "Ada"
     with pytest.raises(ValidationError):
         customer.name = "Bob"  # type: ignore[misc]
+
+
+@given(
+    st.lists(st.tuples(AMOUNTS, AMOUNTS), max_size=3), AMOUNTS, AMOUNTS, AMOUNTS.map(lambda each: -each), st.booleans()
+)
+def test_a_refund_is_exactly_the_sum_of_what_it_is_for(
+    lines: list[tuple[Decimal, Decimal]], shipping: Decimal, tax: Decimal, kept: Decimal, included: bool
+) -> None:
+    total = sum((amount for amount, _ in lines), shipping + kept)
+    total += Decimal(0) if included else sum((each for _, each in lines), tax)
+
+    def a_refund(total: Decimal) -> Refund:
+        return Refund(
+            id="1",
+            order_id="2",
+            refunded_at=datetime(2026, 1, 1, tzinfo=UTC),
+            currency="USD",
+            total=total,
+            lines=tuple(RefundLine(line_id="1", quantity=Decimal(1), amount=a, tax=t) for a, t in lines),
+            shipping=Charge(title="Shipping", amount=shipping, tax=tax),
+            adjustment=kept,
+            taxes_included=included,
+        )
+
+    a_refund(total).check_total()
+
+    for wrong in (total + CENT, total - CENT):
+        with pytest.raises(TotalMismatch, match="refund 1: "):
+            a_refund(wrong).check_total()

@@ -3,6 +3,7 @@
 import pytest
 
 from hub import names
+from hub.pace import Pacing
 from hub.settings import (
     VARIABLE,
     DeliverySettings,
@@ -42,6 +43,7 @@ DELIVERY = DeliverySettings(
     actions={"shop.orders/create": "upsert_sales_order"},
     flow_settings={"company": "Größe & Söhne", "delivery_days": 7, "cost_center": None, "submit": True},
     retry=RetrySettings(1.5, 60, 7200),
+    pacing=Pacing(planned=12, most=7.5, slow_call_seconds=2),
 )
 DLQ = DlqSettings("local", "hub-local-ledger", "arn:aws:sns:us-east-1:1:x", ledger_days=30)
 

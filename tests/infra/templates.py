@@ -111,6 +111,18 @@ class Templates:
         assert attached == []
         return {target: sorted(actions) for target, actions in granted.items()}
 
+    def statements(self, function: str, target: str) -> list[tuple[list[str], Any]]:
+        """Each statement of a function's role on one resource: its actions and its condition."""
+        resource = self.named("AWS::Lambda::Function", function)
+        role_id = resource.properties["Role"]["Fn::GetAtt"][0]
+        role = Resource(resource.template, role_id, self.templates[resource.template]["Resources"][role_id])
+        return [
+            (_listed(statement["Action"]), statement.get("Condition"))
+            for policy in role.properties["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if target in _listed(self.plain(role, statement["Resource"]))
+        ]
+
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

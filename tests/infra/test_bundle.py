@@ -186,8 +186,9 @@ def test_it_holds_what_runs_and_nothing_else(built: Path) -> None:
 def test_it_is_small_enough_to_start_fast(built: Path) -> None:
     unzipped, zipped = re.findall(r"([\d.]+) MB", size_report(built))[:2]
 
-    assert float(unzipped) < 48  # 15 of them cryptography's
-    assert float(zipped) < 17
+    # 15 of them are cryptography's, 13 psycopg's with libpq, 2 what reads workbooks; AWS takes 250 and 50
+    assert float(unzipped) < 72
+    assert float(zipped) < 26
 
 
 @pytest.mark.slow

@@ -8,10 +8,14 @@ import jsonschema
 import pytest
 import yaml
 
-from connectors import connector_names
+from connectors import connector_names, manifest_path
+from connectors.erpnext.settings import FlowSettings
+from hub.manifest import read_manifest
 from infra.configuration import CONFIG, SCHEMA, load, load_stage, schema
 from infra.mistakes import ConfigurationError
+from infra.ownership import divided
 
+TOPICS = [topic.name for topic in read_manifest(manifest_path("shopify")).topic]
 GOOD = """\
 stage: staging
 integrations:
@@ -34,11 +38,8 @@ flows:
       tax_account: VAT - EI
       shipping_account: Freight - EI
 """
-FLOW_SETTINGS = (
-    "company, time_zone, customer_group, territory, price_list, warehouse, tax_account, shipping_account, "
-    "cost_center, naming_series, delivery_days, submit, after_submit, unknown_item, substitute_item, item_group, "
-    "stock_uom, guest_customer"
-)
+FLOW_SETTINGS = ", ".join(FlowSettings.model_fields)
+ACTIONS = ", ".join(action.name for action in read_manifest(manifest_path("erpnext")).action)
 
 
 def mistakes(folder: Path, text: str) -> list[str]:
@@ -56,6 +57,14 @@ CASES = {
         "    source: shop\n",
         "    source: shop\n    max_concurency: 4\n",
         "staging.yaml:12: flows.shop-to-erp.max_concurency: is not a setting; did you mean max_concurrency?",
+    ),
+    "streams of nowhere": (
+        "    account: shop.myshopify.com\n",
+        "    account: shop.myshopify.com\n    streams: {orders: {}}\n",
+        (
+            "staging.yaml:3: integrations.shop.url: is missing, and streams are read from there; add the address of this "
+            "Shopify: url: https://…"
+        ),
     ),
     "unknown setting, unlike any": (
         "stage: staging\n",
@@ -274,7 +283,7 @@ CASES = {
         "    source: shop\n    actions:\n      orders/created: ignore\n",
         (
             "staging.yaml:13: flows.shop-to-erp.actions.orders/created: Shopify has no topic 'orders/created'; use one of: "
-            "orders/create, orders/updated, orders/cancelled, customers/create, customers/update"
+            f"{', '.join(TOPICS)}, orders, customers, products"
         ),
     ),
     "action that is none": (
@@ -282,7 +291,7 @@ CASES = {
         "    source: shop\n    actions:\n      orders/create: delete_order\n",
         (
             "staging.yaml:13: flows.shop-to-erp.actions.orders/create: ERPNext has no action 'delete_order'; use one of: "
-            "upsert_customer, upsert_sales_order, ignore"
+            f"{ACTIONS}, ignore"
         ),
     ),
     "action for another kind of record": (
@@ -314,6 +323,38 @@ CASES = {
             "such as Europe/Berlin; The site's time zone (System Settings → Time Zone); documents bear local dates."
         ),
     ),
+    "documents of drafts": (
+        "      company: Example Inc\n",
+        "      company: Example Inc\n      submit: false\n      on_fulfilment: [delivery_note]\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.settings: delivery_note can only be written from submitted Sales Orders; "
+            "set submit: true, or leave on_payment, on_fulfilment and on_refund out; see config/example.yaml"
+        ),
+    ),
+    "payments that arrive nowhere": (
+        "      company: Example Inc\n",
+        "      company: Example Inc\n      on_payment: [sales_invoice, payment_entry]\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.settings: a payment_entry needs to know where money arrives; set "
+            "paid_to_account, or modes_of_payment with a default; see config/example.yaml"
+        ),
+    ),
+    "credit notes without invoices": (
+        "      company: Example Inc\n",
+        "      company: Example Inc\n      on_refund: [credit_note]\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.settings: a credit_note takes back an invoice; add sales_invoice to "
+            "on_payment; see config/example.yaml"
+        ),
+    ),
+    "returns without deliveries": (
+        "      company: Example Inc\n",
+        "      company: Example Inc\n      on_refund: [return]\n",
+        (
+            "staging.yaml:13: flows.shop-to-erp.settings: a return takes back a delivery; add delivery_note to "
+            "on_fulfilment; see config/example.yaml"
+        ),
+    ),
     "flow named like another's dead letter queue": (
         "  shop-to-erp:\n",
         "  shop-dead:\n",
@@ -330,6 +371,68 @@ CASES = {
 }
 
 
+DATABASE = """\
+  db:
+    connector: postgresql
+    url: postgresql://db.example.com:5432/shop?sslmode=verify-full
+    streams:
+      orders:
+        settings:
+          table: sales.orders
+          cursor: updated_at
+flows:
+"""
+DATABASES: dict[str, tuple[str, str, str]] = {
+    "web address of a database": (
+        "postgresql://db.example.com:5432/shop?sslmode=verify-full",
+        "https://db.example.com/",
+        (
+            "staging.yaml:11: integrations.db.url: 'https://db.example.com/' is not an address that begins with "
+            "postgresql://; write postgresql://host:port/name"
+        ),
+    ),
+    "password in the url of a database": (
+        "db.example.com:5432",
+        "hub:hunter2@db.example.com:5432",
+        (
+            "staging.yaml:11: integrations.db.url: holds a user name or password; remove it; secrets are stored with "
+            "`hub secrets set`"
+        ),
+    ),
+    "database without encryption": (
+        "verify-full",
+        "disable",
+        (
+            "staging.yaml:11: integrations.db.url: 'postgresql://db.example.com:5432/shop?sslmode=disable' would send keys "
+            "and orders unencrypted; remove ?sslmode=disable"
+        ),
+    ),
+    "another question to a database": (
+        "sslmode=verify-full",
+        "host=elsewhere",
+        (
+            "staging.yaml:11: integrations.db.url: has a part after ? or #; only ?sslmode= and one of require, verify-ca, "
+            "verify-full, disable: postgresql://host:port/name"
+        ),
+    ),
+    "setting of a stream that is none": (
+        "          cursor: updated_at\n",
+        "          cursr: updated_at\n",
+        "staging.yaml:16: integrations.db.streams.orders.settings.cursr: is not a setting; did you mean cursor?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "told"), DATABASES.values(), ids=DATABASES.keys())
+def test_a_mistake_about_a_database_is_told_as_well(tmp_path: Path, before: str, after: str, told: str) -> None:
+    good = GOOD.replace("flows:\n", DATABASE)
+    assert good.count(before) == 1
+
+    (tmp_path / "staging.yaml").write_text(good, "utf-8")
+    assert load(tmp_path / "staging.yaml").integrations["db"].url
+    assert mistakes(tmp_path, good.replace(before, after)) == [told]
+
+
 @pytest.mark.parametrize(("before", "after", "told"), CASES.values(), ids=CASES.keys())
 def test_a_mistake_is_told_with_its_line_its_path_and_its_remedy(
     tmp_path: Path, before: str, after: str, told: str
@@ -341,16 +444,19 @@ def test_a_mistake_is_told_with_its_line_its_path_and_its_remedy(
 
 def test_ends_that_neither_send_nor_take_are_told(tmp_path: Path) -> None:
     turned = GOOD.replace("source: shop\n", "source: erp\n").replace("destination: erp\n", "destination: shop\n")
+    turned = turned.replace("shopify\n    account: shop.myshopify.com", "gitlab\n    allowed_addresses: []")
 
     assert mistakes(tmp_path, turned) == [
-        "staging.yaml:11: flows.shop-to-erp.source: ERPNext sends no events; use one of: shop",
-        "staging.yaml:12: flows.shop-to-erp.destination: Shopify takes no events; use one of: erp",
+        (
+            "staging.yaml:11: flows.shop-to-erp.source: ERPNext sends no events, and no streams of it are read; state its "
+            "streams, or use one of: shop"
+        ),
+        "staging.yaml:12: flows.shop-to-erp.destination: GitLab takes no events; use one of: erp",
     ]
 
 
 def test_a_flow_in_which_nothing_happens_is_told(tmp_path: Path) -> None:
-    topics = ("orders/create", "orders/updated", "orders/cancelled", "customers/create", "customers/update")
-    ignored = "".join(f"      {topic}: ignore\n" for topic in topics)
+    ignored = "".join(f"      {topic}: ignore\n" for topic in TOPICS)
 
     assert mistakes(tmp_path, GOOD.replace("    settings:\n", f"    actions:\n{ignored}    settings:\n")) == [
         (
@@ -458,10 +564,10 @@ def test_the_example_shows_every_setting_of_the_hub() -> None:
     """Those that do not fit every hub are shown as comments."""
     text = (CONFIG / "example.yaml").read_text("utf-8")
     facts = json.loads(schema())
-    parts = {"": facts, "Integration": {}, "Flow": {}, "Retry": {}, "Alarms": {}, "BreakerLimits": {}} | facts["$defs"]
+    parts = {"": facts, **facts["$defs"]}
 
-    assert set(parts) == {"", "Integration", "Flow", "Retry", "Alarms", "BreakerLimits"}
-    for part in parts.values():
+    assert set(parts) >= {"", "Integration", "Flow", "Retry", "Alarms", "BreakerLimits", "PacingLimits", "StreamConfig"}
+    for part in (part for part in parts.values() if "properties" in part):
         assert [name for name in part["properties"] if not re.search(rf"^ *(# *)?{name}:", text, re.MULTILINE)] == []
 
 
@@ -478,3 +584,38 @@ def test_editors_accept_our_own_configurations(name: str) -> None:
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(
         yaml.safe_load((CONFIG / f"{name}.yaml").read_text("utf-8"))
     )
+
+
+def test_payments_from_transactions_need_the_action_to_be_named(tmp_path: Path) -> None:
+    text = GOOD.replace("    settings:\n", "    settings:\n      payments_from: transactions\n", 1)
+    action = "    actions:\n      order_transactions/create: create_payment_entry\n"
+
+    (told,) = mistakes(tmp_path, text)
+    assert "no topic leads to create_payment_entry, which the settings count on" in told
+    (tmp_path / "staging.yaml").write_text(text.replace("    settings:\n", f"{action}    settings:\n", 1))
+    assert load(tmp_path / "staging.yaml").flows["shop-to-erp"].actions
+    (told,) = mistakes(tmp_path, GOOD.replace("    settings:\n", f"{action}    settings:\n", 1))
+    assert "create_payment_entry does nothing with these settings" in told
+
+
+def test_rows_are_read_as_more_only_where_the_connector_can(tmp_path: Path) -> None:
+    settings = "settings: {doctype: Bin, time_zone: UTC}"
+    stream = f"    streams: {{bins: {{record: stock, {settings}}}}}\n"
+    text = GOOD.replace("    url: https://erp.example.com\n", f"    url: https://erp.example.com\n{stream}", 1)
+
+    (told,) = mistakes(tmp_path, text)
+    assert told.endswith("streams.bins.record: ERPNext reads no row as 'stock'; use one of: row, stock_level, price")
+
+
+def test_stock_that_is_read_from_the_erp_is_set_in_the_shop(tmp_path: Path) -> None:
+    streams = "    streams: {bins: {record: stock_level, settings: {doctype: Bin, time_zone: UTC}}}\n"
+    back = "  erp-to-shop:\n    source: erp\n    destination: shop\n"
+    text = GOOD.replace("    url: https://erp.example.com\n", f"    url: https://erp.example.com\n{streams}", 1)
+    text = text.replace(
+        "    account: shop.myshopify.com\n", "    account: shop.myshopify.com\n    url: https://s.example.com\n"
+    )
+    (tmp_path / "staging.yaml").write_text(text + back)
+
+    config = load(tmp_path / "staging.yaml")
+
+    assert divided(config, config.flows["erp-to-shop"]).actions == {"erpnext.bins": "set_stock_level"}

@@ -2,13 +2,14 @@
 
 import pytest
 
-from hub.config import Config, Integration
+from hub.config import Config, Flow, Integration
 from tests.infra.conftest import Synthesize
 from tests.infra.templates import Templates
 
 pytestmark = pytest.mark.slow
 
 LISTING = ["lambda:ListEventSourceMappings"]  # takes no resource
+LEDGER = "<hub-production-ledger Arn>"
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 BODIES = "arn:aws:s3:::hub-production-bodies-ACCOUNT-eu-central-1/bodies/*"
 SECRET = "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production"
@@ -62,6 +63,7 @@ def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None
             "dynamodb:BatchWriteItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
+            "dynamodb:Query",
             'if {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["destination/erp"]}}',
         ],
         "arn:aws:lambda:eu-central-1:ACCOUNT:function:hub-production-breaker-erp": ["lambda:InvokeFunction"],
@@ -121,9 +123,45 @@ def test_no_right_reaches_everything(production: Templates) -> None:
         assert not [action for action in actions if "*" in action]
 
 
-@pytest.mark.parametrize("forbidden", ["dynamodb:Scan", "dynamodb:DeleteItem", "sqs:PurgeQueue"])
+@pytest.mark.parametrize("forbidden", ["dynamodb:Scan", "sqs:PurgeQueue"])
 def test_nothing_may_delete_in_bulk(production: Templates, forbidden: str) -> None:
     for function in production.all("AWS::Lambda::Function"):
         rights = production.rights(function.properties["FunctionName"])
 
         assert forbidden not in [action for actions in rights.values() for action in actions]
+
+
+def test_a_single_item_may_be_deleted_only_from_the_list_of_what_is_parked(production: Templates) -> None:
+    deleting = [
+        (function.properties["FunctionName"], condition)
+        for function in production.all("AWS::Lambda::Function")
+        for actions, condition in production.statements(function.properties["FunctionName"], LEDGER)
+        if "dynamodb:DeleteItem" in actions
+    ]
+
+    assert deleting == [
+        ("hub-production-breaker-erp", {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["parked/erp"]}})
+    ]
+
+
+def test_a_flow_whose_action_is_done_once_may_claim_it_under_its_sources_entities(
+    synthesize: Synthesize, example: Config
+) -> None:
+    flow = Flow(source="shop-eu", destination="chat", settings={"channel": "#orders"})
+    templates = synthesize(
+        example.model_copy(
+            update={
+                "integrations": {**example.integrations, "chat": Integration(connector="slack")},
+                "flows": {**example.flows, "shop-eu-to-chat": flow},
+            }
+        )
+    )
+
+    assert templates.statements("hub-production-delivery-shop-eu-to-chat", LEDGER)[-1] == (
+        ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["shop-eu/*"]}},
+    )
+    settings = templates.settings("hub-production-delivery-shop-eu-to-chat")
+    assert settings["once"] == {"post_order_message": False}
+    assert settings["destination_url"] == "https://slack.com/api"
+    assert templates.settings("hub-production-delivery-shop-eu-to-erp")["once"] == {}

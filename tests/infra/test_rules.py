@@ -30,6 +30,7 @@ def test_production_breaks_no_rule_and_excepts_only_what_is_argued(production: T
         "AwsSolutions-APIG1",
         "AwsSolutions-APIG4",
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:sqs:eu-central-1:<AWS::AccountId>:hub-production-*-dead.fifo]",
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:sqs:eu-central-1:<AWS::AccountId>:hub-production-*.fifo]",
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::hub-production-bodies-<AWS::AccountId>-eu-central-1/bodies/*]",
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:lambda:eu-central-1:<AWS::AccountId>:event-source-mapping:*]",
         "AwsSolutions-IAM5[Resource::*]",

@@ -1,6 +1,7 @@
 """A hub of 30 integrations with 30 flows each fits, and growing it renames nothing."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -100,7 +101,18 @@ def grown(synthesize: Synthesize, example: Config) -> Templates:
     )
 
 
-def test_adding_an_integration_and_a_flow_changes_nothing_that_exists(production: Templates, grown: Templates) -> None:
+def told_of_siblings(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource without the one thing that a function knows of other flows: what all to its destination may have in
+    flight. It stands in nested templates, whose addresses say their content."""
+    if resource["Type"] == "AWS::CloudFormation::Stack":
+        return without(resource, "TemplateURL")
+    read: dict[str, Any] = json.loads(re.sub(r'\\"pacing\\":\{[^}]*\}', "", json.dumps(resource)))
+    return read
+
+
+def test_adding_an_integration_and_a_flow_changes_nothing_that_exists_but_what_its_destination_may_release(
+    production: Templates, grown: Templates
+) -> None:
     assert set(production.templates) < set(grown.templates)
     for name, before in production.templates.items():
         after = grown.templates[name]["Resources"]
@@ -112,8 +124,11 @@ def test_adding_an_integration_and_a_flow_changes_nothing_that_exists(production
                 assert resource["Properties"]["RouteSettings"].items() <= (
                     after[logical_id]["Properties"]["RouteSettings"].items()
                 )
+            elif resource["Properties"].get("Description") == "What hub-production-breaker-erp may do":
+                more = json.dumps(resource).replace('["shop-eu/*",', '["a-shop/*", "shop-eu/*",')
+                assert json.dumps(after[logical_id]) == more != json.dumps(resource)
             else:
-                assert after[logical_id] == resource, logical_id
+                assert told_of_siblings(after[logical_id]) == told_of_siblings(resource), logical_id
         assert before.get("Outputs", {}).items() <= grown.templates[name].get("Outputs", {}).items()
 
 
@@ -127,10 +142,9 @@ def test_adding_a_flow_to_an_integration_touches_only_its_webhook(
         resource["Properties"].get("FunctionName") or resource["Properties"].get("Description") or resource["Type"]
         for name, before in production.templates.items()
         for logical_id, resource in before["Resources"].items()
-        if grown.templates[name]["Resources"][logical_id] != resource
+        if told_of_siblings(grown.templates[name]["Resources"][logical_id]) != told_of_siblings(resource)
     }
     assert changed == {
         "hub-production-webhook-shop-eu",
         "What hub-production-webhook-shop-eu may do",
-        "AWS::CloudFormation::Stack",  # the address of the nested template that changed
     }

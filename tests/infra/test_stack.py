@@ -8,6 +8,8 @@ import pytest
 from hub.config import Config
 from hub.ledger import TTL_ATTRIBUTE
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
+from infra.ownership import divided
+from tests import ledger_table
 from tests.infra.conftest import Synthesize
 from tests.infra.templates import Templates
 
@@ -204,11 +206,10 @@ def test_the_delivery_function_reads_its_settings(production: Templates, example
     assert settings.bodies_bucket == BODIES
     assert settings.destination_url == "https://erp.example.com"
     assert settings.destination_secret_id == "hub/production/erp"
-    assert settings.actions == {
-        "shopify.orders/create": "upsert_sales_order",
-        "shopify.orders/updated": "upsert_sales_order",
-        "shopify.orders/cancelled": "upsert_sales_order",
-    }
+    assert settings.actions == divided(example, example.flows[FLOW]).actions
+    assert settings.actions["shopify.orders/create"] == "upsert_sales_order"
+    assert "shopify.customers/create" not in settings.actions  # the example ignores it
+    assert "shopify.order_transactions/create" not in settings.actions  # only for a flow that names it
     assert settings.flow_settings == example.flows[FLOW].settings
     assert settings.retry.give_up_after_seconds == 24 * 3600
 
@@ -224,10 +225,10 @@ def test_the_dlq_function_reads_its_settings(production: Templates) -> None:
 def test_the_ledger_is_kept_and_can_be_restored(production: Templates) -> None:
     table = production.named("AWS::DynamoDB::Table", "hub-production-ledger")
 
-    assert table.properties["KeySchema"] == [
-        {"AttributeName": "entity", "KeyType": "HASH"},
-        {"AttributeName": "record", "KeyType": "RANGE"},
-    ]
+    by_hand = ledger_table.table("hub-production-ledger")
+    assert table.properties["KeySchema"] == by_hand["KeySchema"]
+    assert table.properties["GlobalSecondaryIndexes"] == by_hand["GlobalSecondaryIndexes"]
+    assert table.properties["AttributeDefinitions"] == by_hand["AttributeDefinitions"]
     assert table.properties["TimeToLiveSpecification"] == {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
     assert table.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table.properties["BillingMode"] == "PAY_PER_REQUEST"

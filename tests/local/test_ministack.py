@@ -106,6 +106,16 @@ def test_one_that_hangs_is_killed_and_the_loss_is_told(tmp_path: Path, monkeypat
     assert "What changed since the last clean stop is lost" in said[0]
 
 
+def test_one_that_has_ended_by_itself_was_not_stopped_cleanly(tmp_path: Path) -> None:
+    aws = MiniStack(tmp_path, port=0, keep_state=True)
+    aws.start()
+    os.kill(process_of(aws), signal.SIGKILL)
+    while aws.running:
+        time.sleep(0.01)
+
+    assert aws.stop() is False
+
+
 def test_one_that_ends_while_starting_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit('no space left')")

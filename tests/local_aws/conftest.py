@@ -1,29 +1,24 @@
 """Deploys the hub once per session: the synthesized app, on a local AWS that enforces IAM, before an ERPNext stand-in."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from hub import names
-from infra.configuration import CONFIG, load_stage
-from infra.local.deploy import deploy
-from infra.local.environment import with_erp_port
+from infra.configuration import CONFIG
 from infra.local.erpnext.server import ErpNextStandIn
-from infra.local.ministack import MiniStack
-from infra.local.running import local_api_url
-from infra.local.secrets import store_local_secrets
-from infra.local.stand_in import TOKEN, set_up, stock
-from infra.local.synthesis import synthesize
-from infra.local.warm_up import warm_up
+from infra.local.shopify_admin_rest import ShopifyRest
+from infra.local.stand_in import TOKEN, stock
+from tests.local_aws.crm import CRM, CRM_FLOW, CrmServer
+from tests.local_aws.deployment import ADMIN_TOKEN, deployed
 from tests.local_aws.hub import (
     FLOW,
     FORGE,
     INTEGRATION,
+    LISTS,
+    LISTS_FLOW,
     OTHER_FLOW,
     OTHER_INTEGRATION,
     STAGE,
@@ -32,6 +27,18 @@ from tests.local_aws.hub import (
     LocalHub,
 )
 
+TABLE = {
+    "key": "code",
+    "columns": {"code": "text", "name": {"required": True}, "rate": {"type": "number", "decimal": ","}},
+}
+CUSTOMERS_OF_A_LIST = {
+    "doctype": "Customer",
+    "fields": {
+        "customer_name": {"from": "name", "required": True},
+        "default_commission_rate": {"from": "rate", "type": "number", "default": 0},
+    },
+    "constants": {"customer_group": "Commercial", "territory": "United States"},
+}
 RETRY = {"base_seconds": 0.5, "cap_seconds": 2, "give_up_after_hours": 0.1}  # a test cannot wait for minutes
 
 
@@ -44,8 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped local configuration with three shops and a forge more, and short waits."""
+def crm() -> Iterator[CrmServer]:
+    with CrmServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[ShopifyRest]:
+    """What the first shop says when it is asked."""
+    with ShopifyRest(ADMIN_TOKEN) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def config_folder(tmp_path_factory: pytest.TempPathFactory, crm: CrmServer, store: ShopifyRest) -> Path:
+    """The shipped local configuration with three shops, a forge and a source of contacts more, and short waits."""
     folder = tmp_path_factory.mktemp("config")
     content: dict[str, Any] = yaml.safe_load((CONFIG / f"{STAGE}.yaml").read_text())
     flow = content["flows"][FLOW] | {"retry": RETRY}
@@ -57,6 +77,19 @@ def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{WITHOUT_SECRET}-to-erp": flow | {"source": WITHOUT_SECRET},
         f"{WITH_TOKEN}-to-erp": flow | {"source": WITH_TOKEN},
         f"{FORGE}-to-erp": flow | {"source": FORGE},
+        CRM_FLOW: flow | {"source": CRM, "settings": crm.flow_settings()},
+    }
+    content["integrations"][CRM] = crm.integration()
+    content["integrations"][INTEGRATION] |= {"url": store.url, "streams": {"orders": {}}}
+    content["integrations"][LISTS] = {
+        "connector": "csv",
+        "streams": {"customers": {"entity": "customer", "settings": TABLE}},
+    }
+    content["flows"][LISTS_FLOW] = {
+        "source": LISTS,
+        "destination": "erp",
+        "retry": RETRY,
+        "settings": {"time_zone": "UTC", "documents": {"customers": CUSTOMERS_OF_A_LIST}},
     }
     content["integrations"][FORGE] = {"connector": "github", "allowed_addresses": ["127.0.0.0/8", "published"]}
     content["integrations"]["erp"] |= {"breaker": {"first_probe_seconds": 1, "longest_probe_seconds": 1}}
@@ -75,18 +108,8 @@ def erp() -> Iterator[ErpNextStandIn]:
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory, config_folder: Path, erp: ErpNextStandIn) -> Iterator[LocalHub]:
     """The hub, deployed, set up and warm."""
-    folder = tmp_path_factory.mktemp("local-aws")
-    config = with_erp_port(load_stage(STAGE, config_folder), urlsplit(erp.url).port or 0, config_folder)
-    assembly = synthesize(STAGE, folder / "assembly", config_folder)
-    with MiniStack(folder / "aws", port=0, enforce_iam=True) as aws:
-        outputs = deploy(aws, assembly)
-        store_local_secrets(aws.client("secretsmanager"), config, {"erp"})
-        aws.client("secretsmanager").put_secret_value(SecretId=names.secret(STAGE, WITHOUT_SECRET), SecretString="{}")
-        set_up(erp.url)
-        warm_up(aws, STAGE)
-        yield LocalHub(
-            aws, erp, local_api_url(aws.endpoint, outputs["ApiId"]), _subscribed(aws, outputs["AlarmsTopic"])
-        )
+    with deployed(tmp_path_factory.mktemp("local-aws"), config_folder, erp) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -97,18 +120,3 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         hub: LocalHub = request.getfixturevalue("hub")
         hub.erp.behave()
         hub.settle()
-
-
-def _subscribed(aws: MiniStack, topic: str) -> str:
-    """The URL of a queue that gets what operators are told."""
-    sqs = aws.client("sqs")
-    url: str = sqs.create_queue(QueueName="operators")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = {
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-        ]
-    }  # fmt: skip
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return url

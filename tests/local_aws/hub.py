@@ -1,6 +1,8 @@
 """The whole hub on a local AWS with IAM enforced, as the end-to-end tests use it: a shop in front, ERPNext behind."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,14 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
 from adapters.breakers import DynamoBreakers
 from adapters.ledger_history import Ended, LedgerHistory
+from adapters.standings import DynamoStandings
 from hub import names
 from hub.breaker import Breaker
+from hub.pace import Pace
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.ministack import MiniStack
 from infra.local.secrets import signing_secret
@@ -30,6 +35,8 @@ OTHER_FLOW = "shop-us-to-erp"
 WITHOUT_SECRET = "shop-new"
 FORGE = "forge"  # GitHub, whose connector is a manifest alone; only this machine and GitHub may send
 WITH_TOKEN = "shop-token"  # asks for a one-time token in the header X-Token
+LISTS = "lists"  # files with tables of customers
+LISTS_FLOW = "lists-to-erp"
 PATIENCE_SECONDS = 30.0
 MUG, SHIRT, POSTER = GOODS[1:4]
 
@@ -150,6 +157,10 @@ class LocalHub:
         """The breaker of ERPNext."""
         return DynamoBreakers(self.aws.client("dynamodb"), names.ledger_table(STAGE)).read("erp")
 
+    def pace(self) -> Pace:
+        """The pace of calls to ERPNext."""
+        return DynamoStandings(self.aws.client("dynamodb"), names.ledger_table(STAGE)).standing("erp").pace
+
     def reading(self, flow: str) -> str:
         """Whether a flow's queue is read: Enabled, Disabled."""
         function = names.delivery_function(STAGE, flow)
@@ -160,6 +171,29 @@ class LocalHub:
         """What the schedule does every minute: a test cannot wait for it."""
         if not self.breaker().pristine:
             self.aws.client("lambda").invoke(FunctionName=names.breaker_function(STAGE, "erp"), Payload=b"{}")
+
+    def processes(self, function: str = "") -> list[int]:
+        """The processes in which a function of this local AWS runs, or all its functions."""
+        running, here = (
+            f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(),
+            f"AWS_ENDPOINT_URL={self.aws.endpoint}".encode(),
+        )
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended, or is another user's
+            if here in environment and any(each.startswith(running) for each in environment):
+                found.append(int(process.name))
+        return found
+
+    def kill(self, function: str) -> int:
+        """Kill the processes in which a function runs; return how many there were."""
+        processes = self.processes(function)
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        return len(processes)
 
     @contextmanager
     def paused(self, function: str) -> Iterator[None]:

@@ -74,9 +74,9 @@ def _end_of_unreadable(hub: LocalHub, answer: Any) -> dict[str, Any]:
 def test_an_unknown_topic_is_ignored_with_the_rule(hub: LocalHub) -> None:
     body = an_order()
 
-    end = hub.end_of(f"other/{body['id']}", hub.deliver("orders/paid", body))
+    end = hub.end_of(f"other/{body['id']}", hub.deliver("orders/edited", body))
 
-    assert (end.outcome, end.rule) == ("ignored", "shopify.orders/paid has no action in flow shop-eu-to-erp")
+    assert (end.outcome, end.rule) == ("ignored", "shopify.orders/edited has no action in flow shop-eu-to-erp")
     assert hub.orders(body["id"]) == []
 
 

@@ -1,6 +1,7 @@
 """The `hub` command as an operator uses it: what flows, stopping and starting it, and replaying what is dead."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from hub import names
 from infra.local.stand_in import stock
-from tests.local_aws.hub import FLOW, STAGE, LocalHub, a_line, an_order, wait_for
+from tests.local_aws.hub import FLOW, INTEGRATION, STAGE, LocalHub, a_line, an_order, wait_for
 
 
 @pytest.fixture
@@ -81,6 +82,76 @@ def test_a_dead_order_is_replayed_once_its_cause_is_mended(hub: LocalHub, comman
     wait_for(lambda: hub.ends(f"order/{body['id']}")[0].outcome == "applied" or None, "the order is not applied")
     (end,) = hub.ends(f"order/{body['id']}")
     assert (end.event_id, end.replay_of, len(hub.orders(body["id"]))) == (answer.event, answer.event, 1)
+
+
+def test_an_order_is_found_by_its_number_however_it_ended(hub: LocalHub, command: Any) -> None:
+    well, bad = an_order(), an_order(a_line("NEW-MAP"))
+    for body, outcome in ((well, "applied"), (bad, "dead")):
+        assert hub.end_of(f"order/{body['id']}", hub.deliver("orders/create", body)).outcome == outcome
+
+        found = command("events", "find", body["name"], "--json")
+
+        assert found.exit_code == 0, found.output
+        (end,) = json.loads(found.stdout)
+        assert (end["entity"], end["outcome"]) == (f"{INTEGRATION}/order/{body['id']}", outcome)
+
+
+def test_a_document_is_found_by_its_name_although_no_index_has_it(hub: LocalHub, command: Any) -> None:
+    body = an_order()
+    end = hub.end_of(f"order/{body['id']}", hub.deliver("orders/create", body))
+
+    found = command("events", "find", end.name, "--json")
+
+    assert [each["event_id"] for each in json.loads(found.stdout)] == [end.event_id]
+    assert "reading the whole ledger" in found.stderr
+
+
+def test_a_dead_order_is_discarded_and_stays_so_when_it_comes_again(hub: LocalHub, command: Any) -> None:
+    body = an_order(a_line("NEW-GLOBE"))
+    answer = hub.deliver("orders/create", body)
+    dead = hub.end_of(f"order/{body['id']}", answer)
+
+    done = command("events", "discard", str(body["id"]), dead.event_id, "--reason", "a test order")
+
+    assert done.exit_code == 0, done.output
+    (end,) = hub.ends(f"order/{body['id']}")
+    assert (end.outcome, end.rule.endswith(": a test order")) == ("discarded", True)
+
+
+def test_the_audit_accounts_for_all_that_came_in_and_names_what_was_deleted(
+    hub: LocalHub, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.audit.GRACE", timedelta(0))  # a test cannot wait a minute
+    monkeypatch.setattr("cli.audit.LOOK_AGAIN_SECONDS", 0)
+    began = datetime.now(UTC)
+    bodies = [an_order(), an_order(), an_order(a_line("NEW-COMPASS"))]
+    answers = [hub.deliver("orders/create", body) for body in bodies]
+    ends = [hub.end_of(f"order/{body['id']}", answer) for body, answer in zip(bodies, answers, strict=True)]
+    hub.deliver("orders/create", bodies[0], webhook_id=answers[0].webhook_id)  # as a provider repeats itself
+    hub.settle()
+
+    def audit() -> tuple[int, dict[str, Any], dict[str, Any]]:
+        told = command("audit", "--since", began.isoformat(), "--integration", INTEGRATION, "--json")
+        whole = json.loads(told.stdout)
+        return told.exit_code, whole, whole["flows"][0]
+
+    def logged() -> tuple[int, dict[str, Any], dict[str, Any]] | None:
+        seen = audit()
+        return seen if seen[2]["in"] == len(bodies) else None
+
+    status, whole, flow = wait_for(logged, "the log does not tell of all three orders")
+    key = {"entity": {"S": ends[1].entity}, "record": {"S": f"{FLOW}#{ends[1].event_id}"}}
+    hub.aws.client("dynamodb").delete_item(TableName=names.ledger_table(STAGE), Key=key)
+    after = audit()
+    shown = command("audit", "--since", began.isoformat(), "--quick")
+
+    assert (status, flow["applied"], flow["dead"], flow["waiting"], flow["unaccounted"]) == (0, 2, 1, 0, [])
+    assert whole["not_from_a_delivery"] == {"replayed": 0, "without_line": 0}
+    assert after[0] == 1
+    assert [(each["entity"], each["event_id"]) for each in after[2]["unaccounted"]] == [
+        (ends[1].entity, ends[1].event_id)
+    ]
+    assert (shown.exit_code, f"event {ends[1].event_id}" in shown.stdout) == (1, True)
 
 
 def test_what_is_not_dead_is_not_replayed_by_mistake(hub: LocalHub, command: Any) -> None:

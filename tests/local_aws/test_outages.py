@@ -1,11 +1,8 @@
 """While ERPNext is down, slow or unlucky nothing is lost, doubled or set aside; others are not held up."""
 
 import json
-import os
-import signal
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from hub import names
 from hub.breaker import State
 from hub.events import from_json, to_json
+from hub.pace import HALVED, SETTLING
 from infra.local.erpnext.faults import Fault
 from infra.local.stand_in import stock
 from tests.local_aws.hub import (
@@ -84,6 +82,19 @@ def test_one_mishap_ends_in_one_submitted_order(hub: LocalHub, fault: Fault) -> 
     assert len(hub.customers(body["customer"]["id"])) == 1
 
 
+def test_a_deadlock_slows_all_functions(hub: LocalHub) -> None:
+    before, body = hub.pace(), an_order()
+    settled = (before.cut_at or datetime.now(UTC)) + SETTLING  # before that it would be the trouble of an earlier test
+    wait_for(lambda: datetime.now(UTC) > settled or None, "the last trouble is not over")
+    hub.erp.misbehave(Fault("deadlock", method="POST", doctype="Sales Order"))
+
+    hub.end_of(f"order/{body['id']}", hub.deliver("orders/create", body))
+
+    after = hub.pace()
+    assert (after.version, after.factor) == (before.version + 1, HALVED)
+    assert after.level > 1
+
+
 def test_an_entity_that_fails_keeps_its_order_and_holds_up_nobody(hub: LocalHub) -> None:
     number, buyer = fresh_number(), a_customer()
     hub.end_of(f"order/{number}", hub.deliver("orders/create", an_order(number=number, buyer=buyer)))
@@ -118,7 +129,7 @@ def test_a_function_that_is_killed_in_the_middle_leaves_one_order(hub: LocalHub)
     try:
         answer = hub.deliver("orders/create", body)
         wait_for(lambda: hub.orders(body["id"]) or None, "the order was not created")
-        killed = _kill(function)
+        killed = hub.kill(function)
         end = hub.end_of(f"order/{body['id']}", answer)
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
@@ -204,17 +215,3 @@ def _send(hub: LocalHub, queue: str, message: str, deduplication: str) -> None:
         MessageGroupId=subject,
         MessageDeduplicationId=f"{deduplication} {time.time_ns()}".replace(" ", "-"),
     )
-
-
-def _kill(function: str) -> int:
-    """Kill the processes in which a function of the local AWS runs; return how many there were."""
-    count = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has ended, or is another user's
-        if f"AWS_LAMBDA_FUNCTION_NAME={function}".encode() in environment:
-            os.kill(int(process.name), signal.SIGKILL)
-            count += 1
-    return count

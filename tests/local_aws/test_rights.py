@@ -18,6 +18,7 @@ WEBHOOK = names.webhook_function(STAGE, INTEGRATION)
 WITH_TOKENS = names.webhook_function(STAGE, WITH_TOKEN)
 DELIVERY = names.delivery_function(STAGE, FLOW)
 DLQ = names.dlq_function(STAGE)
+BREAKER = names.breaker_function(STAGE, "erp")
 LEDGER = names.ledger_table(STAGE)
 BODIES = names.bodies_bucket(STAGE, ACCOUNT, LOCAL_REGION)
 HEAD = {"entity": {"S": "nobody"}, "record": {"S": "none#"}}
@@ -89,6 +90,10 @@ def delete(client: Callable[[str], Any], _: LocalHub) -> Any:
     return client("dynamodb").delete_item(TableName=LEDGER, Key=HEAD)
 
 
+def take_off(client: Callable[[str], Any], _: LocalHub) -> Any:
+    return client("dynamodb").delete_item(TableName=LEDGER, Key={**HEAD, "entity": {"S": names.parked("erp")}})
+
+
 def scan(client: Callable[[str], Any], _: LocalHub) -> Any:
     return client("dynamodb").scan(TableName=LEDGER)
 
@@ -124,6 +129,9 @@ FORBIDDEN: list[tuple[str, str, Call]] = [
     (DLQ, "read ERPNext's keys", read_secret("erp")),
     (DLQ, "send to a flow's queue", send(names.queue(STAGE, FLOW))),
     (DLQ, "delete from the ledger", delete),
+    (BREAKER, "receive from a flow's queue", receive(names.queue(STAGE, FLOW))),
+    (BREAKER, "scan the ledger", scan),
+    (BREAKER, "read a shop's secret", read_secret(INTEGRATION)),
 ]
 ALLOWED: list[tuple[str, str, Call]] = [
     (WEBHOOK, "read its own secret", read_secret(INTEGRATION)),
@@ -134,6 +142,7 @@ ALLOWED: list[tuple[str, str, Call]] = [
     (DELIVERY, "hide messages of its queue", hide_batch),
     (DELIVERY, "read a large body", get_body),
     (DLQ, "tell operators", tell),
+    (BREAKER, "take something off the list of what is parked", take_off),
 ]
 
 

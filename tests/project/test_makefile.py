@@ -54,6 +54,23 @@ def test_the_commands_of_the_readme_exist() -> None:
     assert named <= set(rules())
 
 
+def test_synth_says_what_it_has_written(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "cdk.out").mkdir()
+    for name in (
+        "hub-staging.template.json",
+        "hubstagingshopeu1.nested.template.json",
+        "hubother2.nested.template.json",
+    ):
+        (tmp_path / "cdk.out" / name).touch()
+
+    said = make(tmp_path, "synth", "--assume-old=setup", "CDK=true", "STAGE=staging")
+
+    assert said.stdout == (
+        "Stage staging is written to cdk.out: hub-staging.template.json and 1 nested templates that it names.\n"
+    ), said.stderr
+
+
 def test_a_machine_without_a_python_that_is_new_enough_is_told_so(checkout: Path) -> None:
     answer = make(checkout, "environments", "PYTHON=")
 

@@ -1,28 +1,40 @@
-"""ERPNext as a destination: which action brings which record to which documents."""
+"""ERPNext as a destination: which action brings which record to which documents. (As a source: see listing.py.)"""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.erpnext import mapping
-from connectors.erpnext.client import AlreadyThere, ErpNext
-from connectors.erpnext.documents import CANCELLED, DRAFT, SUBMITTED, Documents, Wanted, external_id
+from connectors.erpnext.attachments import attach_payload
+from connectors.erpnext.catalogue import Catalogue
+from connectors.erpnext.client import AlreadyThere, Document, ErpNext, budget, credentials
+from connectors.erpnext.documents import (
+    CANCELLED,
+    DRAFT,
+    ID_FIELD,
+    REDACTED,
+    SUBMITTED,
+    VERSION_FIELD,
+    Documents,
+    Wanted,
+    external_id,
+    version_of,
+)
+from connectors.erpnext.listing import listing, read
+from connectors.erpnext.parties import Parties
+from connectors.erpnext.rows import Rows, stream_of
+from connectors.erpnext.sales import Sales
 from connectors.erpnext.settings import FlowSettings
-from hub.connector import HttpClient, Written
-from hub.errors import NotConfigured, SecretUnavailable
+from connectors.erpnext.standing import Standings
+from hub.connector import Effect, HttpClient, Kept, Standing, Written
+from hub.errors import NotConfigured
 from hub.events import Event
-from hub.records import Customer, Order, OrderLine, Record
+from hub.records import Customer, Deletion, Order, OrderLine, Payment, Record
+from hub.remembered import Remembered
+from hub.streams import Stream
 
-REMEMBER_SECONDS = 900.0  # customers and items hardly ever change their names; a wrong one is found out and asked anew
-REMEMBER_NAMES = 10_000  # a name takes some 200 bytes
-
-
-def credentials(live_secrets: Callable[[str], Sequence[str]]) -> Mapping[str, str]:
-    """The headers that sign in the hub's own user of ERPNext."""
-    pair = [values[0] for values in (live_secrets("api_key"), live_secrets("api_secret")) if values]
-    if len(pair) != 2:
-        raise SecretUnavailable("ERPNext's api_key and api_secret are not stored; run `hub secrets set`")
-    return {"Authorization": f"token {pair[0]}:{pair[1]}", "Accept": "application/json"}
+__all__ = ["budget", "credentials", "destination", "listing", "probe", "read"]
 
 
 def destination(http: HttpClient, settings: Mapping[str, Any]) -> "ErpNextDestination":
@@ -42,32 +54,142 @@ class ErpNextDestination:
         self._erp = erp
         self._documents = Documents(erp)
         self._settings = settings
-        self._customers = _Names(monotonic)
-        self._items = _Names(monotonic)
+        self._customers = Remembered(monotonic)
+        self._items = Remembered(monotonic)
+        self._sales = Sales(erp, self._documents, settings, Remembered(monotonic))
+        self._parties = Parties(erp, self._documents)
+        self._catalogue = Catalogue(erp, self._documents, settings)
+        self._rows = Rows(erp, self._documents, settings)
+        self._standings = Standings(erp, settings)
+
+        self._actions: Mapping[tuple[str, str], Callable[[Any, Event, str], Written]] = {
+            ("upsert_customer", "customer"): self._apply_customer,
+            ("upsert_sales_order", "order"): self._apply_order,
+            ("upsert_delivery_note", "fulfilment"): self._sales.deliver,
+            ("upsert_credit_note", "refund"): self._sales.refund,
+            ("create_payment_entry", "payment"): self._sales.pay,
+            ("upsert_items", "product"): self._catalogue.upsert,
+            ("merge_customers", "merge"): self._parties.merge,
+            ("redact_customer", "redaction"): self._parties.redact,
+            ("remove", "deletion"): self._remove,
+            ("upsert_document", "row"): self._rows.upsert,
+        }
+        self._removals: Mapping[str, Callable[[Deletion, Event, str], Written]] = {  # by the type of what is gone
+            "order": self._remove_order,
+            "customer": self._parties.disable,
+            "product": self._catalogue.disable,
+        }
 
     def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:
         """Do what the manifest calls `action`."""
-        if action == "upsert_customer" and isinstance(record, Customer):
-            return self._upsert_customer(record, event.integration, event.entity_version, known_name)
-        if action == "upsert_sales_order" and isinstance(record, Order):
-            return self._upsert_sales_order(record, event, known_name)
-        raise NotConfigured(f"action {action} does not take a record of kind {record.kind}; see the flow's actions")
+        perform = self._actions.get((action, record.kind))
+        if perform is None:
+            raise NotConfigured(f"action {action} does not take a record of kind {record.kind}; see the flow's actions")
+        return perform(record, event, known_name)
 
-    def _upsert_customer(self, customer: Customer, integration: str, version: str, known_name: str) -> Written:
-        key = external_id(integration, "customer", customer.id)
+    def find(self, action: str, record: Record, event: Event) -> Written | None:
+        """What an earlier try of a `once` action wrote, None where it wrote nothing."""
+        if action == "create_payment_entry" and isinstance(record, Payment):
+            return self._sales.find_payment(record, event)
+        raise NotConfigured(f"action {action} cannot be looked up for a record of kind {record.kind}")
+
+    def standings(self, action: str, records: Sequence[tuple[Record, Event]]) -> list[Standing]:
+        """How ERPNext's documents stand beside records; see hub.connector.Comparable."""
+        return self._standings.of(action, records)
+
+    def identity(self, action: str, event: Event) -> str:
+        """The external id of an entity's document."""
+        return self._standings.identity(action, event)
+
+    def kept(self, action: str, stream: Stream, since: str, until: str) -> Iterator[Sequence[Kept]]:
+        """The documents that ERPNext has of a stream, last written as of a version in between."""
+        return self._standings.kept(action, stream, since, until)
+
+    def _apply_customer(self, customer: Customer, event: Event, known_name: str) -> Written:
+        return self._upsert_customer(customer, event, event.entity_version, known_name)
+
+    def _upsert_customer(
+        self, customer: Customer, event: Event, version: str, known_name: str, *, by_order: bool = False
+    ) -> Written:
+        key = external_id(event.integration, "customer", customer.id)
+        fields = mapping.customer_fields(customer, self._settings)
         wanted = Wanted(
             doctype="Customer",
             external_id=key,
             version=version,
-            fields=mapping.customer_fields(customer, self._settings),
+            fields=fields,
             tables={},
-            only_new=mapping.ONLY_NEW,
+            # what an order repeats of its buyer makes one who is new, and changes nobody: another function may just have
+            # written a later name
+            only_new=frozenset(fields) if by_order else mapping.ONLY_NEW,
         )
         written = self._documents.converge(lambda _fresh: wanted, known_name)
         self._customers.put(key, written.name)
+        if not self._settings.contacts or written.effect not in {Effect.APPLIED, Effect.UNCHANGED}:
+            return written
+        effect, rule = self._parties.write_contact(customer, event, written.name)
+        return replace(written, effect=effect if written.effect == Effect.UNCHANGED else written.effect, rule=rule)
+
+    def _apply_order(self, order: Order, event: Event, known_name: str) -> Written:
+        written = self._write_order(order, event, known_name)
+        if self._settings.attach_payload and written.effect in {Effect.APPLIED, Effect.UNCHANGED}:
+            attach_payload(self._erp, event, written.doctype, written.name)
         return written
 
-    def _upsert_sales_order(self, order: Order, event: Event, known_name: str) -> Written:
+    def _write_order(self, order: Order, event: Event, known_name: str) -> Written:
+        """The Sales Order, and what the flow's settings let follow it."""
+        if order.is_test and self._settings.test_orders == "ignore":
+            return Written(Effect.IGNORED, rule="a test order (test_orders: ignore)")
+        if not self._settings.writes_documents:
+            return self._upsert_sales_order(order, event, known_name, _forget)
+        if order.cancelled_at:
+            return self._cancel_order(order, event, known_name)
+        states: list[Document] = []
+        written = self._upsert_sales_order(order, event, known_name, states.append)
+        if written.effect not in {Effect.APPLIED, Effect.UNCHANGED}:
+            return written
+        is_new = written.effect == Effect.APPLIED and written.name != known_name
+        followed = self._sales.follow(order, states[-1], event, is_new=is_new)
+        return replace(written, effect=Effect.APPLIED) if followed else written
+
+    def _cancel_order(self, order: Order, event: Event, known_name: str) -> Written:
+        """Cancel a Sales Order, once nothing stands on it any more; else undo what the source undid, and close it."""
+        current = self._documents.live("Sales Order", external_id(event.integration, "order", order.id))
+        if current is not None and current["docstatus"] == SUBMITTED:
+            if event.entity_version and event.entity_version < version_of(current):
+                return Written(Effect.STALE, "Sales Order", current["name"], "ERPNext has a newer version")
+            wound_up = self._sales.wind_up(order, current, event)
+            if wound_up:
+                return wound_up
+        return self._upsert_sales_order(order, event, known_name, _forget)
+
+    def _remove(self, deletion: Deletion, event: Event, known_name: str) -> Written:
+        of_rows = stream_of(event) in self._settings.documents
+        remove = self._rows.remove if of_rows else self._removals.get(deletion.entity)
+        if remove is None:
+            raise NotConfigured(
+                f"nothing is removed for a deleted {deletion.entity}; set its topic to ignore in the flow"
+            )
+        return remove(deletion, event, known_name)
+
+    def _remove_order(self, deletion: Deletion, event: Event, known_name: str) -> Written:
+        """Cancel the Sales Order of an order that is gone at the source, as a cancellation would."""
+        key = external_id(event.integration, "order", deletion.id)
+        wanted = Wanted(
+            doctype="Sales Order",
+            external_id=key,
+            version=event.entity_version,
+            fields={},
+            tables={},
+            docstatus=CANCELLED,
+            submittable=True,
+            may_cancel=mapping.check_removable,
+        )
+        return self._documents.converge(lambda _fresh: wanted, known_name)
+
+    def _upsert_sales_order(
+        self, order: Order, event: Event, known_name: str, seen: Callable[[Document], None]
+    ) -> Written:
         if not order.cancelled_at:
             order.check_total()
         docstatus = CANCELLED if order.cancelled_at else SUBMITTED if self._settings.submit else DRAFT
@@ -76,7 +198,7 @@ class ErpNextDestination:
             # a cancelled order keeps what it said; its lines and customer need not exist any more
             cancelled = docstatus == CANCELLED
             items = {} if cancelled else self._item_codes(order, fresh)
-            customer = "" if cancelled else self._customer_name(order, event.integration, fresh)
+            customer = "" if cancelled else self._customer_name(order, event, fresh)
             settings = self._settings
             return Wanted(
                 doctype="Sales Order",
@@ -95,12 +217,15 @@ class ErpNextDestination:
                 submittable=True,
                 allowed_on_submit=mapping.ALLOWED_ON_SUBMIT,
                 amend=settings.after_submit == "amend",
+                at_once=not settings.check_before_submit,
                 check=lambda document: mapping.check_total(order, document),
+                may_amend=mapping.check_amendable,
+                seen=seen,
             )
 
         return self._documents.converge(want, known_name)
 
-    def _customer_name(self, order: Order, integration: str, fresh: bool) -> str:
+    def _customer_name(self, order: Order, event: Event, fresh: bool) -> str:
         """The Customer of an order, created from the order where ERPNext does not have it yet."""
         customer = order.customer
         if customer is None:
@@ -110,26 +235,47 @@ class ErpNextDestination:
                     "(guest_customer: …), then replay the event"
                 )
             return self._settings.guest_customer
-        key = external_id(integration, "customer", customer.id)
+        key = external_id(event.integration, "customer", customer.id)
         name = "" if fresh else self._customers.get(key)
-        name = name or self._documents.find_name("Customer", key)
+        name = name or self._known_customer(customer, event, key)
         if not name:
             # without a version: the customer's own events are newer than what an order repeats of them
-            name = self._upsert_customer(customer, integration, "", "").name
+            name = self._upsert_customer(customer, event, "", "", by_order=True).name
         self._customers.put(key, name)
         return name
 
+    def _known_customer(self, customer: Customer, event: Event, key: str) -> str:
+        """The Customer's name, or "" where there is none. One that has no contact yet gets it now: the try that created
+        it may have ended in between."""
+        fields = ["name", VERSION_FIELD, "customer_primary_contact"]
+        rows = self._documents.rows("Customer", [[ID_FIELD, "=", key]], fields)
+        if not rows:
+            return ""
+        [found] = rows
+        bare = not found["customer_primary_contact"] and found[VERSION_FIELD] != REDACTED
+        if self._settings.contacts and bare:
+            self._parties.write_contact(customer, event, str(found["name"]), only_new=True)
+        return str(found["name"])
+
     def _item_codes(self, order: Order, fresh: bool) -> dict[str, str]:
         """Line id → Item, by SKU; one call for all SKUs that are not remembered."""
-        wanted = {_folded(line.sku): line.sku for line in order.lines if line.sku}
+        wanted = {
+            mapping.collated(line.sku): line.sku for line in order.lines if line.sku and not self._gift_card_item(line)
+        }
         known = {} if fresh else {folded: name for folded in wanted if (name := self._items.get(folded))}
         unknown = [sku for folded, sku in wanted.items() if folded not in known]
         if unknown:
             for row in self._erp.find("Item", [["name", "in", unknown]], ["name"]):
-                known[_folded(row["name"])] = row["name"]
+                known[mapping.collated(row["name"])] = row["name"]
         for folded, name in known.items():
             self._items.put(folded, name)
-        return {line.id: known.get(_folded(line.sku)) or self._item_for(line, order) for line in order.lines}
+        return {
+            line.id: self._gift_card_item(line) or known.get(mapping.collated(line.sku)) or self._item_for(line, order)
+            for line in order.lines
+        }
+
+    def _gift_card_item(self, line: OrderLine) -> str:
+        return (self._settings.gift_card_item or "") if line.is_gift_card else ""
 
     def _item_for(self, line: OrderLine, order: Order) -> str:
         """The Item of a line that ERPNext has none for: what the flow's settings say."""
@@ -157,27 +303,9 @@ class ErpNextDestination:
             name = str(self._erp.insert("Item", item)["name"])
         except AlreadyThere:
             name = line.sku  # another order created it in this moment
-        self._items.put(_folded(line.sku), name)
+        self._items.put(mapping.collated(line.sku), name)
         return name
 
 
-class _Names:
-    """Names of documents that were looked up, kept for a while and up to a number."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._names: dict[str, tuple[str, float]] = {}
-
-    def get(self, key: str) -> str:
-        name, until = self._names.get(key, ("", 0.0))
-        return name if self._monotonic() < until else ""
-
-    def put(self, key: str, name: str) -> None:
-        if len(self._names) >= REMEMBER_NAMES:
-            self._names.clear()
-        self._names[key] = (name, self._monotonic() + REMEMBER_SECONDS)
-
-
-def _folded(sku: str) -> str:
-    """As MariaDB compares names: without case and trailing spaces."""
-    return sku.rstrip().casefold()
+def _forget(_document: Document) -> None:
+    """Nothing follows this order."""

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from connectors.erpnext.client import Document
 from connectors.erpnext.settings import FlowSettings
-from hub.errors import TotalMismatch
+from hub.errors import Refused, TotalMismatch
 from hub.records import Charge, Customer, Order, OrderLine
 
 NAME_CHARS = 140  # ERPNext's Data fields
+LINE_FIELD = "hub_line_id"  # of item rows: the source's line, by which shipments and refunds find theirs
 
 ALLOWED_ON_SUBMIT = frozenset({"po_no"})  # as recorded; other fields of a submitted order are refused
 
@@ -32,9 +33,11 @@ ONLY_NEW = frozenset(
         "cost_center",
         "customer_group",
         "territory",
+        "discount_percentage",
+        LINE_FIELD,
     ]
 )
-ROW_KEY = {"items": "item_code", "taxes": "account_head"}
+ROW_KEY = {"items": (LINE_FIELD, "item_code"), "taxes": ("account_head",)}
 
 
 def customer_fields(customer: Customer, settings: FlowSettings) -> dict[str, Any]:
@@ -50,6 +53,11 @@ def customer_fields(customer: Customer, settings: FlowSettings) -> dict[str, Any
 def printable(name: str) -> str:
     """A name as ERPNext takes it: `<` and `>` are refused there (NameError), more than 140 characters as well."""
     return " ".join(name.replace("<", " ").replace(">", " ").split())[:NAME_CHARS].strip() or "Unnamed"
+
+
+def collated(sku: str) -> str:
+    """As MariaDB compares names: without case and trailing spaces."""
+    return sku.rstrip().casefold()
 
 
 def order_fields(order: Order, customer_name: str, settings: FlowSettings) -> dict[str, Any]:
@@ -80,12 +88,18 @@ def item_rows(order: Order, item_codes: Mapping[str, str], settings: FlowSetting
         {
             "item_code": item_codes[line.id],
             "qty": line.quantity,
-            "rate": rate(line, order),
+            **priced(rate(line, order)),
             "warehouse": settings.warehouse,
             "delivery_date": delivery,
+            LINE_FIELD: line.id[:NAME_CHARS],
         }
         for line in order.lines
     ]
+
+
+def priced(unit_rate: Decimal) -> dict[str, Decimal]:
+    """The columns of a rate. ERPNext puts the list price in place of 0, unless all of it is taken off."""
+    return {"rate": unit_rate} if unit_rate else {"rate": unit_rate, "discount_percentage": Decimal(100)}
 
 
 def tax_rows(order: Order, settings: FlowSettings) -> list[dict[str, Any]]:
@@ -122,6 +136,34 @@ def check_total(order: Order, document: Document) -> None:
             f"order {order.number}: ERPNext computes {total} {currency}, the source charged {order.total} "
             f"{order.currency}; look for pricing rules, tax templates or roundings that ERPNext adds to the order"
         )
+
+
+def check_amendable(document: Document) -> None:
+    """Raise Refused where a submitted Sales Order has been invoiced or delivered: cancelling it would take that along."""
+    if has_documents(document):
+        raise Refused(
+            f"Sales Order {document['name']} is invoiced or delivered, and the order changed in the source since; write "
+            "the difference in ERPNext (Update Items, and an invoice or credit note of its own), or cancel its documents "
+            "there, then replay the event (hub events replay)"
+        )
+
+
+def check_removable(document: Document) -> None:
+    """Raise Refused where a Sales Order whose order is gone at the source has been invoiced or delivered."""
+    if has_documents(document):
+        raise Refused(
+            f"the source deleted the order of Sales Order {document['name']}, which is invoiced or delivered; cancel or "
+            "return its documents in ERPNext if that is right, then replay the event, or discard it"
+        )
+
+
+def has_documents(sales_order: Document) -> bool:
+    """Whether invoices or deliveries that were submitted stand on a Sales Order; a returned delivery still does."""
+    rows = sales_order.get("items") or []
+    progress = [sales_order.get("per_billed"), sales_order.get("per_delivered")]
+    return any(progress) or any(
+        row.get(name) for row in rows for name in ("billed_amt", "delivered_qty", "returned_qty")
+    )
 
 
 def _net(charge: Charge, order: Order) -> Decimal:

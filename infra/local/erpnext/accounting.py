@@ -1,14 +1,16 @@
 """Sales Invoices, Payment Entries and Delivery Notes: outstanding amounts, ledger entries, and what they change elsewhere.
 
 Recorded: one invoice, its payment, cancellation and ledger entries. Several taxes, partial payments and payments
-against orders follow the same rules by extension.
+against orders follow the same rules by extension. From ERPNext's published source (sales_and_purchase_return,
+accounts_controller, payment_entry, status_updater): credit notes and returns, what they may take back, whose outstanding
+amount they lower, payments to customers, advances on orders, and what blocks a cancellation.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from infra.local.erpnext import documents, selling, stock
+from infra.local.erpnext import documents, returns, selling, stock
 from infra.local.erpnext.errors import FrappeError, invalid
 from infra.local.erpnext.money import in_words, rounded
 from infra.local.erpnext.site import Hook, Transaction
@@ -29,7 +31,18 @@ def validate_invoice(tx: Transaction, doc: Doc) -> None:
         raise invalid("Due Date cannot be before Posting / Supplier Invoice Date")
     for row in doc["items"]:
         row["actual_qty"] = (stock.bin_of(tx, row.get("item_code"), row.get("warehouse")) or {}).get("actual_qty", 0.0)
-    doc["outstanding_amount"] = _payable(doc)
+    selling.check_open(tx, doc, "sales_order")
+    selling.check_previous(tx, doc, "sales_order")
+    sold = returns.validate(tx, doc)
+    if sold is not None:
+        if sold["debit_to"] != doc["debit_to"]:
+            raise invalid(
+                f"Please set <strong>Debit To</strong> to <strong>{sold['debit_to']}</strong>, the same account that was "
+                f"used in the original invoice <strong>{sold['name']}</strong>."
+            )
+        if doc["docstatus"] == 1 and not _lowers(doc, sold):
+            doc["update_outstanding_for_self"] = 1
+    doc["outstanding_amount"] = 0.0 if sold is not None and _lowers(doc, sold) else _payable(doc)
     selling.payment_schedule(tx, doc, doc["due_date"])
     if doc["docstatus"] == 1:
         doc["remarks"] = doc.get("remarks") or "No Remarks"
@@ -45,15 +58,42 @@ def _payable(doc: Doc) -> float:
 def invoice_status(tx: Transaction, doc: Doc) -> str:
     if doc["docstatus"] != 1:
         return "Draft" if doc["docstatus"] == 0 else "Cancelled"
+    if doc["is_return"]:
+        return "Return"
     if doc["outstanding_amount"] <= 0:
-        return "Paid"
+        credited = any(
+            other["return_against"] == doc["name"] and other["docstatus"] == 1
+            for other in tx.store.all("Sales Invoice")
+        )
+        return "Credit Note Issued" if credited else "Paid"
     if doc["due_date"] < tx.today():
         return "Overdue"
     return "Partly Paid" if doc["outstanding_amount"] < _payable(doc) else "Unpaid"
 
 
+def _lowers(credit: Doc, sold: Doc) -> bool:
+    """Whether a credit note lowers what its invoice still asks for; one above that keeps a balance of its own."""
+    return not credit["update_outstanding_for_self"] and -_payable(credit) <= sold["outstanding_amount"]
+
+
+def _lower(tx: Transaction, credit: Doc, amount: float) -> None:
+    """Let a credit note lower its invoice by `amount`, where it keeps no balance of its own."""
+    if credit["is_return"] and credit["return_against"]:
+        sold = documents.load(tx, "Sales Invoice", credit["return_against"])
+        lowered = {"outstanding_amount": sold["outstanding_amount"]}
+        if not credit["update_outstanding_for_self"]:
+            lowered["outstanding_amount"] = rounded(sold["outstanding_amount"] - amount)
+        status = invoice_status(tx, {**sold, **lowered})
+        documents.set_directly(tx, "Sales Invoice", sold["name"], {**lowered, "status": status})
+
+
+def before_cancel_invoice(tx: Transaction, doc: Doc) -> None:
+    returns.check_not_returned(tx, doc)
+
+
 def submit_invoice(tx: Transaction, doc: Doc) -> None:
     _check_fiscal_year(tx, doc)
+    _lower(tx, doc, -_payable(doc))
     income: dict[str, float] = {}
     for row in doc["items"]:
         income[row["income_account"]] = income.get(row["income_account"], 0.0) + row["base_net_amount"]
@@ -103,6 +143,7 @@ def cancel_invoice(tx: Transaction, doc: Doc) -> None:
     if unlinked:
         tx.say(f"Payment Entries {', '.join(unlinked)} are un-linked")
     unbook(tx, doc)
+    _lower(tx, doc, _payable(doc))
     doc.update(status="Cancelled", outstanding_amount=0.0)
     documents.set_directly(
         tx, doc["doctype"], doc["name"], {"status": "Cancelled", "outstanding_amount": 0.0}, touch=False
@@ -196,21 +237,28 @@ def payment_for(tx: Transaction, doctype: str, name: str) -> Doc:
 def validate_payment(tx: Transaction, doc: Doc) -> None:
     company = selling.company_of(tx, doc)
     currency = company["default_currency"]
-    for side, default in (("paid_from", "default_receivable_account"), ("paid_to", "default_bank_account")):
+    sides = ("paid_from", "paid_to") if doc["payment_type"] == "Receive" else ("paid_to", "paid_from")
+    for side, default in zip(sides, ("default_receivable_account", "default_bank_account"), strict=True):
         doc[side] = doc.get(side) or company[default]
         account = tx.store.peek("Account", doc[side]) or {}
         doc[f"{side}_account_type"] = account.get("account_type")
         doc[f"{side}_account_currency"] = account.get("account_currency") or currency
     doc["source_exchange_rate"] = doc["source_exchange_rate"] or 1.0
     doc["target_exchange_rate"] = doc["target_exchange_rate"] or 1.0
-    through_bank = "Bank" in (doc["paid_from_account_type"], doc["paid_to_account_type"])
-    if through_bank and not (doc.get("reference_no") and doc.get("reference_date")):
+    ours = "paid_to" if doc["payment_type"] == "Receive" else "paid_from"
+    if doc[f"{ours}_account_type"] == "Bank" and not (doc.get("reference_no") and doc.get("reference_date")):
         raise invalid("Reference No and Reference Date is mandatory for Bank transaction")
     party = tx.store.peek(doc["party_type"], doc["party"]) if doc.get("party_type") and doc.get("party") else None
     doc["party_name"] = doc["title"] = (party or {}).get("customer_name") or doc.get("party")
     allocated = 0.0
+    pairs = [(row["reference_doctype"], row["reference_name"]) for row in doc["references"]]
+    if len(set(pairs)) < len(pairs):
+        raise invalid(f"Row #{len(pairs)}: Duplicate entry in References {' '.join(pairs[-1])}")
     for row in doc["references"]:
         allocated += _check_reference(tx, doc, row)
+    if allocated < 0 and doc["payment_type"] == "Receive":
+        raise invalid("Cannot receive from customer against negative outstanding", "Incorrect Payment Type")
+    allocated = abs(allocated)
     amount = doc["paid_amount"] = rounded(doc["paid_amount"])
     doc["received_amount"] = rounded(doc["received_amount"]) or amount
     for field, rate in (("paid_amount", "source_exchange_rate"), ("received_amount", "target_exchange_rate")):
@@ -227,20 +275,35 @@ def validate_payment(tx: Transaction, doc: Doc) -> None:
 
 def _check_reference(tx: Transaction, doc: Doc, row: Doc) -> float:
     reference = documents.load(tx, row["reference_doctype"], row["reference_name"])
-    owed = float(reference.get("outstanding_amount", reference.get("grand_total")) or 0.0)
-    if reference["doctype"] == "Sales Invoice":
-        if reference["docstatus"] != 1:
-            raise invalid(f"Sales Invoice {reference['name']} must be submitted")
-        if owed <= 0:
-            raise invalid(f"Sales Invoice {reference['name']} has already been fully paid.")
-        if row["allocated_amount"] > owed:
-            raise invalid(f"Row #{row['idx']}: Allocated Amount cannot be greater than outstanding amount.")
+    of_invoice = reference["doctype"] == "Sales Invoice"
+    owed = float(reference["outstanding_amount"]) if of_invoice else _advance_owed(reference)
+    if reference["customer"] != doc["party"]:
+        raise invalid(f"{reference['doctype']} {reference['name']} is not associated with Customer {doc['party']}")
+    account = doc["paid_from" if doc["payment_type"] == "Receive" else "paid_to"]
+    if of_invoice and reference["debit_to"] != account:
+        raise invalid(
+            f"Sales Invoice {reference['name']} is associated with {reference['debit_to']}, but Party Account is {account}"
+        )
+    if reference["docstatus"] != 1:
+        raise invalid(f"{reference['doctype']} {reference['name']} must be submitted")
+    if not owed or (doc["payment_type"] == "Receive" and owed < 0):
+        raise invalid(f"{reference['doctype']} {reference['name']} has already been fully paid.")
+    if (0 < row["allocated_amount"] > owed) or (0 > row["allocated_amount"] < owed):
+        raise invalid(f"Row #{row['idx']}: Allocated Amount cannot be greater than outstanding amount.")
+    if of_invoice:
         row["due_date"] = reference["due_date"]
     row["outstanding_amount"] = owed
     row["total_amount"] = reference["rounded_total"] or reference["grand_total"]
     row["exchange_rate"] = row["exchange_rate"] or 1.0
     row["account"] = row.get("account") or doc["paid_from"]
     return float(row["allocated_amount"])
+
+
+def _advance_owed(order: Doc) -> float:
+    """What can still be paid on an order; one that is billed or closed takes no advances."""
+    if order["per_billed"] > 99.99 or order["status"] == "Closed":
+        return 0.0
+    return rounded((order["rounded_total"] or order["grand_total"]) - order["advance_paid"])
 
 
 def _remarks(doc: Doc, currency: str) -> str:
@@ -257,8 +320,10 @@ def _remarks(doc: Doc, currency: str) -> str:
 
 
 def submit_payment(tx: Transaction, doc: Doc) -> None:
-    book(tx, doc, doc["paid_to"], debit=doc["base_received_amount"])
-    book(tx, doc, doc["paid_from"], credit=doc["base_paid_amount"], party=(doc["party_type"], doc["party"]))
+    party = (doc["party_type"], doc["party"])
+    received = doc["payment_type"] == "Receive"
+    book(tx, doc, doc["paid_to"], debit=doc["base_received_amount"], party=None if received else party)
+    book(tx, doc, doc["paid_from"], credit=doc["base_paid_amount"], party=party if received else None)
     for row in doc["references"]:
         left = _pay(tx, row, row["allocated_amount"])
         if left is not None:
@@ -276,6 +341,12 @@ def cancel_payment(tx: Transaction, doc: Doc) -> None:
 
 def _pay(tx: Transaction, row: Doc, amount: float) -> float | None:
     """Take a payment off an invoice (or put it back), and say what is still owed."""
+    if row["reference_doctype"] == "Sales Order":
+        order = documents.load(tx, "Sales Order", row["reference_name"])
+        documents.set_directly(
+            tx, "Sales Order", order["name"], {"advance_paid": rounded(order["advance_paid"] + amount)}
+        )
+        return None
     if row["reference_doctype"] != "Sales Invoice":
         return None
     invoice = documents.load(tx, "Sales Invoice", row["reference_name"])
@@ -292,17 +363,32 @@ def _pay(tx: Transaction, row: Doc, amount: float) -> float | None:
 def validate_delivery(tx: Transaction, doc: Doc) -> None:
     selling.validate_selling(tx, doc, "posting_date")
     doc["title"] = doc["customer_name"]
-    doc["status"] = {0: "Draft", 1: "To Bill", 2: "Cancelled"}[doc["docstatus"]]
+    for row in doc["items"]:
+        if bool(row.get("against_sales_order")) != bool(row.get("so_detail")):
+            raise invalid("References to Sales Orders are Incomplete", "References to Sales Orders are Incomplete")
+        if row.get("is_stock_item") and not row.get("warehouse"):
+            raise invalid(f"Warehouse required for stock Item {row['item_code']}")
+    selling.check_open(tx, doc, "against_sales_order")
+    selling.check_previous(tx, doc, "against_sales_order")
+    returns.validate(tx, doc)
+    doc["status"] = {0: "Draft", 1: "Return" if doc["is_return"] else "To Bill", 2: "Cancelled"}[doc["docstatus"]]
 
 
 def submit_delivery(tx: Transaction, doc: Doc) -> None:
     _deliver(tx, doc, -1)
+    returns.follow_up(tx, doc)
+
+
+def before_cancel_delivery(tx: Transaction, doc: Doc) -> None:
+    returns.check_not_returned(tx, doc)
+    selling.check_open(tx, doc, "against_sales_order")
 
 
 def cancel_delivery(tx: Transaction, doc: Doc) -> None:
     doc["status"] = "Cancelled"
     documents.set_directly(tx, "Delivery Note", doc["name"], {"status": "Cancelled"}, touch=False)
     _deliver(tx, doc, 1)
+    returns.follow_up(tx, doc)
 
 
 def _deliver(tx: Transaction, doc: Doc, sign: int) -> None:
@@ -315,7 +401,17 @@ def _deliver(tx: Transaction, doc: Doc, sign: int) -> None:
 
 
 HOOKS: dict[str, dict[str, Hook]] = {
-    "Sales Invoice": {"validate": validate_invoice, "on_submit": submit_invoice, "on_cancel": cancel_invoice},
+    "Sales Invoice": {
+        "validate": validate_invoice,
+        "on_submit": submit_invoice,
+        "before_cancel": before_cancel_invoice,
+        "on_cancel": cancel_invoice,
+    },
     "Payment Entry": {"validate": validate_payment, "on_submit": submit_payment, "on_cancel": cancel_payment},
-    "Delivery Note": {"validate": validate_delivery, "on_submit": submit_delivery, "on_cancel": cancel_delivery},
+    "Delivery Note": {
+        "validate": validate_delivery,
+        "on_submit": submit_delivery,
+        "before_cancel": before_cancel_delivery,
+        "on_cancel": cancel_delivery,
+    },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.local.erpnext import documents, lists, methods
+from infra.local.erpnext import documents, files, lists, methods
 from infra.local.erpnext.errors import FrappeError, envelope_v1, envelope_v2, no_such_route, server_messages
 from infra.local.erpnext.faults import Faults
 from infra.local.erpnext.methods import Call
@@ -125,6 +125,8 @@ def _doctype(tx: Transaction, doctype: str, what: str) -> Answer:
 def _create(tx: Transaction, request: Request, doctype: str) -> Any:
     tx.meta(doctype)
     methods.check_permission(tx, doctype, shows_traceback=False)
+    if doctype == "File":
+        return documents.shown(tx, files.create(tx, _sent(request)))
     return documents.shown(tx, documents.insert(tx, {**_sent(request), "doctype": doctype}))
 
 

@@ -422,7 +422,7 @@ base_payment_amount, base_outstanding, base_paid_amount: Currency
 
 SALES_INVOICE = """
 title: Data; default={customer_name}
-naming_series: Select ACC-SINV-.YYYY.-; default=ACC-SINV-.YYYY.-; reqd
+naming_series: Select ACC-SINV-.YYYY.-|ACC-SINV-RET-.YYYY.-; default=ACC-SINV-.YYYY.-; reqd
 customer: Link Customer; reqd
 customer_name: Data
 tax_id: Data
@@ -567,7 +567,7 @@ page_break: Check
 
 DELIVERY_NOTE = f"""
 title: Data; default={{customer_name}}
-naming_series: Select MAT-DN-.YYYY.-; default=MAT-DN-.YYYY.-; reqd
+naming_series: Select MAT-DN-.YYYY.-|MAT-DN-RET-.YYYY.-; default=MAT-DN-.YYYY.-; reqd
 customer: Link Customer; reqd
 customer_name: Data
 company: Link Company; reqd
@@ -576,6 +576,7 @@ posting_time: Time
 set_posting_time: Check
 po_no: Data
 is_return: Check
+return_against: Link Delivery Note
 amended_from: Link Delivery Note
 {CURRENCY_AND_PRICE_LIST}
 set_warehouse: Link Warehouse
@@ -589,8 +590,10 @@ additional_discount_percentage: Float
 discount_amount: Currency
 customer_group: Link Customer Group
 territory: Link Territory
-status: Select |Draft|To Bill|Completed|Return Issued|Cancelled|Closed; default=Draft
-per_billed, per_installed: Percent
+status: Select |Draft|To Bill|Partially Billed|Completed|Return|Return Issued|Cancelled|Closed; default=Draft
+per_billed, per_installed, per_returned: Percent
+transporter_name: Data
+lr_no: Data; label=Transport Receipt No
 language: Data
 taxes: Table Sales Taxes and Charges
 items: Table Delivery Note Item; reqd
@@ -612,7 +615,8 @@ billed_amt: Currency
 warehouse, target_warehouse: Link Warehouse
 actual_qty: Float
 against_sales_order: Link Sales Order
-so_detail: Data
+so_detail, dn_detail: Data
+returned_qty: Float
 item_tax_rate: Code; default={{}}
 expense_account: Link Account
 cost_center: Link Cost Center
@@ -763,6 +767,16 @@ actual_qty, transferred_qty: Float
 allow_alternative_item: Check
 """
 
+STOCK_LEDGER_ENTRY = """
+item_code: Link Item; reqd
+warehouse: Link Warehouse; reqd
+posting_date: Date
+posting_time: Time
+voucher_type, voucher_no, voucher_detail_no: Data
+actual_qty, qty_after_transaction, valuation_rate: Float
+company: Link Company
+"""
+
 BIN = """
 item_code: Link Item; reqd
 warehouse: Link Warehouse; reqd
@@ -889,6 +903,26 @@ content_hash: Data
 uploaded_to_dropbox, uploaded_to_google_drive: Check
 """
 
+ITEM_PRICE = """
+item_code: Link Item; reqd
+uom: Link UOM; reqd
+packing_unit: Int
+item_name: Data
+brand: Link Brand
+item_description: Text
+price_list: Link Price List; reqd
+customer: Link Customer
+supplier, batch_no: Data
+buying, selling: Check
+currency: Link Currency
+price_list_rate: Currency; reqd
+valid_from: Date; default=today
+lead_time_days: Int
+valid_upto: Date
+note: Text
+reference: Data
+"""
+
 ADDRESS = """
 address_title: Data
 address_type: Select Billing|Shipping|Office|Personal|Plant|Postal|Shop|Subsidiary|Warehouse|Current|Permanent|Other; default=Billing; reqd
@@ -908,8 +942,9 @@ first_name, middle_name, last_name, full_name, email_id, user: Data
 sync_with_google_contacts: Check
 status: Select Passive|Open|Replied; default=Passive
 salutation: Link Salutation
-designation: Data
+designation, department, image: Data
 gender: Link Gender
+address: Link Address
 phone, mobile_no, company_name: Data
 is_primary_contact, unsubscribed, is_billing_contact: Check
 email_ids: Table Contact Email
@@ -957,7 +992,7 @@ disabled: Check
 
 PLAIN_CHILDREN = (
     "Sales Team", "Portal User", "Allowed To Transact With", "Party Account", "Customer Credit Limit", "Item Tax",
-    "Item Barcode", "Item Customer Detail", "Item Variant Attribute", "Item Reorder", "Item Supplier",
+    "Item Customer Detail", "Item Variant Attribute", "Item Reorder", "Item Supplier",
     "Pricing Rule Detail", "Packed Item", "Sales Invoice Advance", "Sales Invoice Timesheet", "Sales Invoice Payment",
     "Payment Entry Deduction", "Advance Taxes and Charges", "Landed Cost Taxes and Charges",
 )  # fmt: skip
@@ -993,7 +1028,13 @@ def _standard() -> Iterable[DocType]:
     yield _doctype(
         "Item Price",
         "hash",
-        "item_code: Link Item; reqd\nuom: Link UOM\nitem_name: Data\nprice_list: Link Price List; reqd\nbuying: Check\nselling: Check; default=1\ncurrency: Link Currency\nprice_list_rate: Currency; reqd\nvalid_from: Date",
+        ITEM_PRICE,
+    )
+    yield _doctype(
+        "Item Barcode",
+        "hash",
+        "barcode: Data; reqd\nbarcode_type: Select |EAN|UPC-A|EAN-13|EAN-8|GTIN|UPC\nuom: Link UOM",
+        child=True,
     )
     yield _doctype("Country", "field:country_name", "country_name: Data; reqd; unique\ncode: Data")
     yield _doctype("Language", "field:language_code", "language_code: Data; reqd; unique\nlanguage_name: Data")
@@ -1036,6 +1077,7 @@ def _standard() -> Iterable[DocType]:
     yield _doctype("Stock Entry", "series:MAT-STE-.YYYY.-", STOCK_ENTRY, submittable=True)
     yield _doctype("Stock Entry Detail", "hash", STOCK_ENTRY_DETAIL, child=True)
     yield _doctype("Bin", "hash", BIN)
+    yield _doctype("Stock Ledger Entry", "hash", STOCK_LEDGER_ENTRY, submittable=True)
     yield _doctype(
         "ToDo",
         "hash",

@@ -14,7 +14,16 @@ from infra.local.erpnext.site import Transaction
 from infra.local.erpnext.store import Doc, collated, copied
 
 DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
-IGNORED_LINKS = {"Comment", "File", "Deleted Document", "Webhook Request Log", "GL Entry", "ToDo", "Webhook"}
+IGNORED_LINKS = {
+    "Comment",
+    "File",
+    "Deleted Document",
+    "Webhook Request Log",
+    "GL Entry",
+    "Stock Ledger Entry",
+    "ToDo",
+    "Webhook",
+}
 
 
 # Showing
@@ -573,19 +582,30 @@ def linked_error(tx: Transaction, meta: DocType, name: str, other_doctype: str, 
     return error
 
 
-def rename(tx: Transaction, doctype: str, old: str, new: str) -> str:
-    """Give a document another primary key; documents that link to it follow without a new `modified`."""
+def rename(tx: Transaction, doctype: str, old: str, new: str, *, merge: bool = False) -> str:
+    """Give a document another primary key; documents that link to it follow without a new `modified`.
+
+    With `merge`, they follow to the document that bears the new name already, and the old one is deleted. A merged
+    Customer is called by its name again, as ERPNext's after_rename does it; that and merging are from the sources.
+    """
     meta = tx.meta(doctype)
     doc = load(tx, doctype, old)
     new = new.strip()
     if not new:
         raise thrown("ValidationError", "New name is required")
     existing = tx.store.peek(doctype, new)
-    if existing is not None and existing["name"] != doc["name"]:
-        raise thrown("ValidationError", f"Another {doctype} with name {new} exists, select another name")
     old = doc["name"]
-    tx.store.remove(doctype, old)
-    doc["name"] = new
+    if merge:
+        if existing is None:
+            raise thrown("ValidationError", f"{doctype} {new} does not exist, select a new target to merge")
+        if existing["name"] == old:
+            raise thrown("ValidationError", "No changes made because old and new name are the same.")
+        doc = load(tx, doctype, new)
+    elif existing is not None and existing["name"] != old:
+        raise thrown("ValidationError", f"Another {doctype} with name {new} exists, select another name")
+    else:
+        tx.store.remove(doctype, old)
+        doc["name"] = new
     if meta.naming in ("title",):
         doc[meta.title] = new
     if meta.naming.startswith("field:"):
@@ -602,6 +622,11 @@ def rename(tx: Transaction, doctype: str, old: str, new: str) -> str:
                 changed = copied(each)
                 _relink(tx, other, changed, doctype, old, new)
                 tx.store.put(other.name, changed["name"], changed)
+    for file in tx.store.all("File"):
+        if (file["attached_to_doctype"], file["attached_to_name"]) == (doctype, old):
+            tx.store.put("File", file["name"], {**file, "attached_to_name": new})
+    if merge:
+        delete(tx, doctype, old)
     tx.say(f"Document renamed from <strong>{old}</strong> to <strong>{new}</strong>", indicator="green", alert=1)
     tx.happened("on_change", doc)
     return new

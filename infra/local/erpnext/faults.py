@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from infra.local.erpnext.errors import FrappeError, thrown
@@ -182,7 +183,7 @@ class RateLimiter:
     def headers(self, *, refused: bool) -> list[tuple[str, str]]:
         """The recorded headers; Remaining is rounded to whole seconds of server time, as 15.105 rounds it."""
         with self._lock:
-            reset = str(max(int(self._roll()), 0))
+            reset = str(ceil(self._roll()))
             left = max(self.limit - self._spent, 0)
             remaining = 0 if refused else round(left / 1_000_000) * 1_000_000
         headers = [

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from email.utils import format_datetime
 from typing import Any
 
 from infra.local.erpnext import documents
-from infra.local.erpnext.errors import thrown
+from infra.local.erpnext.errors import FrappeError, thrown
 from infra.local.erpnext.methods import not_whitelisted
 from infra.local.erpnext.requests import Answer, Request, json_answer
 from infra.local.erpnext.site import Transaction
+from infra.local.erpnext.store import Doc
 
 
 def respond(tx: Transaction, request: Request) -> Answer | None:
@@ -30,6 +32,26 @@ def _upload(tx: Transaction, request: Request) -> Any:
         raise thrown("ValidationError", "There is no file attached")
     name, content = next(iter(request.files.values()))
     private = str(request.form.get("is_private") or "0") == "1"
+    attached = {"attached_to_doctype": request.form.get("doctype"), "attached_to_name": request.form.get("docname")}
+    return documents.shown(tx, _keep(tx, name, content, private, {**attached, "folder": "Home"}))
+
+
+def create(tx: Transaction, sent: Doc) -> Doc:
+    """A File made as a resource, with its `content` in it: text, or base64 with `decode` (from Frappe's file.py)."""
+    if not sent.get("file_name"):
+        raise FrappeError("MandatoryError", "Fields `file_name` or `file_url` must be set for File")
+    content = str(sent.get("content") or "").encode()
+    if sent.get("decode"):
+        content = base64.b64decode(content.rpartition(b",")[2], validate=False)
+    attached = {name: sent.get(name) for name in ("attached_to_doctype", "attached_to_name")}
+    if attached["attached_to_doctype"] and not attached["attached_to_name"]:
+        raise thrown("ValidationError", "Attached To Name must be a string or an integer")
+    folder = "Home/Attachments" if attached["attached_to_doctype"] else "Home"
+    private = bool(int(sent.get("is_private") or 0))
+    return _keep(tx, str(sent["file_name"]).replace("/", ""), content, private, {**attached, "folder": folder})
+
+
+def _keep(tx: Transaction, name: str, content: bytes, private: bool, about: Doc) -> Doc:
     url = f"{'/private' if private else ''}/files/{name}"
     known = tx.store.content(url)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -40,9 +62,8 @@ def _upload(tx: Transaction, request: Request) -> Any:
         )
     tx.store.put_content(url, content)
     values: dict[str, Any] = {"doctype": "File", "file_name": name, "is_private": int(private), "file_url": url}
-    values.update(file_type=name.rpartition(".")[2].upper(), file_size=len(content), content_hash=digest, folder="Home")
-    values.update(attached_to_doctype=request.form.get("doctype"), attached_to_name=request.form.get("docname"))
-    return documents.shown(tx, documents.insert(tx, values))
+    values.update(file_type=name.rpartition(".")[2].upper(), file_size=len(content), content_hash=digest)
+    return documents.insert(tx, {**values, **about})
 
 
 def _download(tx: Transaction, request: Request) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.erpnext import accounting, documents, lists
+from infra.local.erpnext import accounting, documents, lists, selling
 from infra.local.erpnext.errors import FrappeError, no_permission, not_found, thrown
 from infra.local.erpnext.faults import Faults, error_of, rate_limit_exceeded
 from infra.local.erpnext.requests import Request
@@ -166,7 +166,8 @@ def set_value(call: Call) -> Doc:
 
 def rename_doc(call: Call) -> str:
     check_permission(call.tx, call.required("doctype"), shows_traceback=False)
-    return documents.rename(call.tx, call.required("doctype"), call.required("old_name"), call.required("new_name"))
+    names = (call.required("old_name"), call.required("new_name"))
+    return documents.rename(call.tx, call.required("doctype"), *names, merge=call.argument("merge") in (True, 1, "1"))
 
 
 def bulk_update(call: Call) -> Any:
@@ -231,6 +232,11 @@ def get_payment_entry(call: Call) -> Doc:
     return accounting.payment_for(call.tx, call.required("dt"), call.required("dn"))
 
 
+def update_order_status(call: Call) -> None:
+    check_permission(call.tx, "Sales Order", shows_traceback=False)
+    selling.update_order_status(call.tx, call.required("name"), call.required("status"))
+
+
 def add_comment(call: Call) -> Doc:
     values = {
         "reference_doctype": call.required("reference_doctype"),
@@ -266,6 +272,7 @@ METHODS: dict[str, Method] = {
     "frappe.desk.form.utils.add_comment": add_comment,
     "frappe.desk.doctype.tag.tag.add_tag": add_tag,
     "erpnext.accounts.doctype.payment_entry.payment_entry.get_payment_entry": get_payment_entry,
+    "erpnext.selling.doctype.sales_order.sales_order.update_status": update_order_status,
     "erpnext.stock.utils.get_latest_stock_qty": get_latest_stock_qty,
     "ping": lambda _: "pong",
 }

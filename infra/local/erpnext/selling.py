@@ -1,7 +1,8 @@
 """ERPNext's rules for customers, items and selling documents: what is filled in, refused, and followed up.
 
 Recorded: defaults, delivery dates, duplicate customer purchase orders, statuses, reserved stock. Beyond the recordings
-(from ERPNext's published source): disabled customers and items, quantities of zero and below, whole-number units, missing
+(from ERPNext's published source): closing orders, over-delivery and over-billing, what must agree between an order and
+what follows it, drafts that block a cancellation, disabled customers and items, quantities of zero and below, whole-number units, missing
 exchange rates, a free line that takes the list price, and `status` staying Draft in the database after a create-and-submit in one call.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.local.erpnext import documents, stock
+from infra.local.erpnext import documents, masters, stock
 from infra.local.erpnext.errors import FrappeError, invalid, thrown
 from infra.local.erpnext.money import calculate_totals, rounded
 from infra.local.erpnext.site import Hook, Transaction
@@ -169,6 +170,7 @@ def payment_schedule(tx: Transaction, doc: Doc, due: str) -> None:
 def validate_item(tx: Transaction, doc: Doc) -> None:
     doc["item_name"] = doc.get("item_name") or doc["item_code"]
     doc["description"] = doc.get("description") or doc["item_name"]
+    masters.check_barcodes(tx, doc)
     if doc.get("__islocal") and not doc["uoms"] and doc.get("stock_uom"):
         doc["uoms"].append(
             {**dict.fromkeys(("name", "owner", "creation")), "uom": doc["stock_uom"], "conversion_factor": 1.0}
@@ -228,6 +230,8 @@ def validate_order(tx: Transaction, doc: Doc) -> None:
 def order_status(doc: Doc) -> str:
     if doc["docstatus"] != 1:
         return "Draft" if doc["docstatus"] == 0 else "Cancelled"
+    if doc["status"] in ("Closed", "On Hold"):
+        return str(doc["status"])
     delivered = doc["per_delivered"] >= 100 or doc["skip_delivery_note"]
     billed = doc["per_billed"] >= 100
     return {
@@ -286,7 +290,53 @@ def _reserve(tx: Transaction, doc: Doc, quantities: list[float]) -> None:
             stock.reserve(tx, row["item_code"], row["warehouse"], quantity)
 
 
+def update_order_status(tx: Transaction, name: str, status: str) -> None:
+    """Close an order or open it again (erpnext's update_status): what it still wants is reserved no longer, or again."""
+    doc = documents.load(tx, "Sales Order", name)
+    if status == "Closed" and doc["status"] != "Closed":
+        release(tx, doc)
+    reopened = order_status({**doc, "status": ""})
+    documents.set_directly(tx, "Sales Order", doc["name"], {"status": status if status != "Draft" else reopened})
+    if doc["status"] == "Closed" and status != "Closed":
+        reserve(tx, doc)
+
+
+def check_open(tx: Transaction, doc: Doc, field: str) -> None:
+    """Refuse what follows a closed order, or one on hold; returns are taken."""
+    for name in dict.fromkeys(row[field] for row in doc["items"] if row.get(field)):
+        order = tx.store.peek("Sales Order", name)
+        if order is not None and order["status"] in ("Closed", "On Hold") and not doc["is_return"]:
+            raise thrown("InvalidStatusError", f"Sales Order {name} is {order['status']}", from_erpnext=True)
+
+
+def check_previous(tx: Transaction, doc: Doc, field: str) -> None:
+    """Refuse a row that does not fit the row of the order that it names."""
+    for row in doc["items"]:
+        order = tx.store.peek("Sales Order", row[field]) if row.get(field) else None
+        if order is None:
+            continue
+        if order["customer"] != doc["customer"]:
+            raise invalid(f"Incorrect value: Customer must be equal to {order['customer']}", "Message")
+        before = next((one for one in order["items"] if one["name"] == row.get("so_detail")), None)
+        if before is None:
+            raise invalid(f"Row #{row['idx']}: the row of Sales Order {order['name']} does not exist")
+        for name in ("item_code", "uom", "conversion_factor"):
+            if before[name] != row[name]:
+                raise invalid(f"Row #{row['idx']}: Incorrect value in row: {name} must be equal to {before[name]}")
+        if doc["docstatus"] == 1 and order["docstatus"] != 1:
+            raise invalid(f"Sales Order {order['name']} is not submitted")
+
+
 def before_cancel_order(tx: Transaction, doc: Doc) -> None:
+    if doc["status"] == "Closed":
+        raise invalid("Closed order cannot be cancelled. Unclose to cancel.")
+    drafts = [
+        other["name"]
+        for other in tx.store.all("Sales Invoice")
+        if other["docstatus"] == 0 and any(row["sales_order"] == doc["name"] for row in other["items"])
+    ]
+    if drafts:
+        raise invalid(f"Sales Invoice {', '.join(drafts)} must be deleted before cancelling this Sales Order")
     for doctype, field in (("Sales Invoice", "sales_order"), ("Delivery Note", "against_sales_order")):
         for other in tx.store.all(doctype):
             if other["docstatus"] == 1 and any(row[field] == doc["name"] for row in other["items"]):
@@ -299,8 +349,10 @@ def update_order_progress(tx: Transaction, order: str) -> None:
     doc = documents.load(tx, "Sales Order", order)
     wanted = [open_quantity(row) for row in doc["items"]]
     for row in doc["items"]:
-        row["delivered_qty"] = _sum(tx, "Delivery Note", "qty", row["name"])
-        row["billed_amt"] = _sum(tx, "Sales Invoice", "amount", row["name"])
+        row["delivered_qty"] = _sum(tx, "Delivery Note", "qty", row["name"])  # what came back is delivered no longer
+        row["returned_qty"] = -_sum(tx, "Delivery Note", "qty", row["name"], returns=True)
+        row["billed_amt"] = _sum(tx, "Sales Invoice", "amount", row["name"], returns=False)  # credit notes leave it
+        _check_allowance(row)
     quantity = sum(row["qty"] for row in doc["items"])
     amount = sum(row["amount"] for row in doc["items"])
     delivered = sum(min(row["delivered_qty"], row["qty"]) for row in doc["items"])
@@ -316,8 +368,25 @@ def update_order_progress(tx: Transaction, order: str) -> None:
     _reserve(tx, doc, [open_quantity(row) - before for row, before in zip(doc["items"], wanted, strict=True)])
 
 
-def _sum(tx: Transaction, doctype: str, field: str, so_detail: str) -> float:
-    rows = (row for doc in tx.store.all(doctype) if doc["docstatus"] == 1 for row in doc["items"])
+def _check_allowance(row: Doc) -> None:
+    """Refuse to deliver or bill more than was ordered (the allowances of a new site are 0)."""
+    for done, ordered, what, target in (
+        ("delivered_qty", "qty", "Quantity", "Delivery Note"),
+        ("billed_amt", "amount", "Amount", "Sales Invoice"),
+    ):
+        if row[ordered] and (row[done] - row[ordered]) / row[ordered] * 100 > 0.01:
+            text = (
+                f"This document is over limit by <strong>{what}</strong> <strong>{rounded(row[done] - row[ordered])}"
+                f"</strong> for item <strong>{row['item_code']}</strong>. Are you making another <strong>{target}"
+                "</strong> against the same <strong>Sales Order Item</strong>?"
+            )
+            raise thrown("OverAllowanceError", text, title="Limit Crossed", from_erpnext=True)
+
+
+def _sum(tx: Transaction, doctype: str, field: str, so_detail: str, *, returns: bool | None = None) -> float:
+    """Over the submitted rows of an order's row: of all documents, of returns only, or of all others."""
+    found = (doc for doc in tx.store.all(doctype) if doc["docstatus"] == 1)
+    rows = (row for doc in found if returns is None or bool(doc["is_return"]) == returns for row in doc["items"])
     return float(sum(row[field] for row in rows if row["so_detail"] == so_detail))
 
 

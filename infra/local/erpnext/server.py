@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from infra.local.erpnext import accounting, api, customising, files, oauth, pages, seed, selling, stock
+from infra.local.erpnext import accounting, api, customising, files, masters, oauth, pages, seed, selling, stock
 from infra.local.erpnext.clock import SiteClock
 from infra.local.erpnext.errors import FrappeError
 from infra.local.erpnext.faults import Fault, Faults, RateLimiter, error_of
@@ -36,7 +36,14 @@ from infra.local.erpnext.store import Doc, copied
 from infra.local.erpnext.webhooks import WebhookSender
 
 REQUEST_LINE_LIMIT = 4094
-HOOKS = {**selling.HOOKS, **stock.HOOKS, **accounting.HOOKS, **customising.HOOKS, **oauth.HOOKS}
+HOOKS = {
+    **selling.HOOKS,
+    **stock.HOOKS,
+    **accounting.HOOKS,
+    **customising.HOOKS,
+    **masters.HOOKS,
+    **oauth.HOOKS,
+}
 
 
 def utc_now() -> datetime:
@@ -329,6 +336,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives it
         """Nothing: what was asked is in `requests`."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The site's own clock, in the Date header."""
+        moment = datetime.fromtimestamp(timestamp, UTC) if timestamp else self.server.standin.site.clock.now()
+        return format_datetime(moment.astimezone(UTC), usegmt=True)
 
     def setup(self) -> None:
         super().setup()

@@ -1,4 +1,5 @@
-"""Stock levels: the Bin of each item and warehouse, and the Stock Entries and deliveries that move it.
+"""Stock levels: the Bin of each item and warehouse, and the Stock Entries and deliveries that move it, each with its
+Stock Ledger Entries.
 
 Valuation is a plain moving average; batches, serial numbers and FIFO queues are not imitated.
 """
@@ -11,12 +12,7 @@ from infra.local.erpnext import documents
 from infra.local.erpnext.errors import thrown
 from infra.local.erpnext.money import rounded
 from infra.local.erpnext.site import Hook, Transaction
-from infra.local.erpnext.store import Doc, collated
-
-
-def same_text(one: Any, other: Any) -> bool:
-    """Equal as the database compares: an empty text equals null."""
-    return collated(one or "") == collated(other or "")
+from infra.local.erpnext.store import Doc
 
 
 def bin_of(tx: Transaction, item_code: Any, warehouse: Any) -> Doc | None:
@@ -110,6 +106,12 @@ def move(tx: Transaction, doc: Doc, row: Doc, warehouse: str, quantity: float, r
         raise thrown("NegativeStockError", text, title="Insufficient Stock", from_erpnext=True)
     value = before["actual_qty"] * before["valuation_rate"] + quantity * rate
     valuation = rounded(value / after, 9) if quantity > 0 and after > 0 else before["valuation_rate"]
+    entry = {"item_code": row["item_code"], "warehouse": warehouse, "actual_qty": quantity, "company": doc["company"]}
+    entry |= {"voucher_type": doc["doctype"], "voucher_no": doc["name"], "voucher_detail_no": row["name"]}
+    entry |= {"posting_date": doc["posting_date"], "posting_time": doc["posting_time"]}
+    entry |= {"qty_after_transaction": after, "valuation_rate": valuation, "docstatus": 1}
+    # as erpnext/stock/stock_ledger.py (v15) does: submitted at once, also for a cancellation, and the Bin after it
+    documents.insert(tx, {"doctype": "Stock Ledger Entry", **entry})
     change_bin(tx, row["item_code"], warehouse, {"actual_qty": after, "valuation_rate": valuation})
 
 

@@ -2,8 +2,8 @@
 
 As recorded: body in ASCII-escaped JSON without a Content-Type, base64 HMAC-SHA256 over the exact bytes, three attempts
 after 0, 1 and 5 s (at once again after a read timeout), a redirect followed as GET, one Webhook Request Log per attempt.
-Only 127.0.0.1 and localhost are called; any other host is refused and logged. Templates know `{{ doc.field }}` with an
-optional `| tojson`, conditions know comparisons of `doc.field` joined by and, or, not.
+Only 127.0.0.1 and localhost are called; any other host is refused and logged. What templates and conditions may say is in
+templates.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import operator
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,14 +24,10 @@ from infra.local.erpnext import documents
 from infra.local.erpnext.errors import FrappeError
 from infra.local.erpnext.site import Site
 from infra.local.erpnext.store import Doc, copied
+from infra.local.erpnext.templates import evaluated, render
 
 ATTEMPTS = 3
 LOCAL_HOSTS = {"127.0.0.1", "localhost"}
-PLACEHOLDER = re.compile(r"\{\{\s*doc\.(\w+)\s*(\|\s*tojson\s*)?\}\}")
-COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.GtE: operator.ge,
-    ast.LtE: operator.le, ast.In: lambda one, other: one in other, ast.NotIn: lambda one, other: one not in other,
-}  # fmt: skip
 
 
 class Refused(Exception):
@@ -121,7 +115,8 @@ class WebhookSender:
 
     def _data(self, webhook: Doc, doc: Doc) -> Any:
         if webhook.get("webhook_json"):
-            return json.loads(rendered(webhook["webhook_json"], doc))
+            with self._site.transaction("Administrator") as tx:
+                return json.loads(render(webhook["webhook_json"], {"doc": doc}, tx))
         with self._site.transaction("Administrator") as tx:
             shown = documents.shown(tx, doc, nulls=True)
         return {row["key"]: shown.get(row["fieldname"]) for row in webhook["webhook_data"]}
@@ -148,37 +143,9 @@ class WebhookSender:
             return
 
 
-def rendered(template: str, doc: Doc) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = doc.get(match[1])
-        return json.dumps(found, ensure_ascii=False, default=str) if match[2] else str("" if found is None else found)
-
-    text = PLACEHOLDER.sub(value, template)
-    if "{{" in text or "{%" in text:
-        raise ValueError("the stand-in knows only {{ doc.field }} and {{ doc.field | tojson }} in webhook templates")
-    return text
-
-
 def meets(condition: str | None, doc: Doc) -> bool:
     """Whether a document meets a webhook's condition; ValueError for one that is more than the stand-in knows."""
-    return True if not condition else bool(_evaluated(ast.parse(condition.strip(), mode="eval").body, doc))
-
-
-def _evaluated(node: ast.expr, doc: Doc) -> Any:
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "doc":
-        return doc.get(node.attr)
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_evaluated(each, doc) for each in node.elts]
-    if isinstance(node, ast.BoolOp):
-        values = (bool(_evaluated(each, doc)) for each in node.values)
-        return all(values) if isinstance(node.op, ast.And) else any(values)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return not _evaluated(node.operand, doc)
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
-        return COMPARISONS[type(node.ops[0])](_evaluated(node.left, doc), _evaluated(node.comparators[0], doc))
-    raise ValueError(f"the stand-in does not know this webhook condition: {ast.unparse(node)}")
+    return not condition or bool(evaluated(ast.parse(condition.strip(), mode="eval").body, {"doc": doc}, {}))
 
 
 def call(url: str, method: str, headers: dict[str, str], body: bytes | None, timeout_seconds: float) -> str:

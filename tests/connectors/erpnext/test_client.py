@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, ErpNext, Missing
-from hub.connector import Answer
-from hub.errors import Category, HubError, Temporary, Unavailable
+from connectors.erpnext.client import AlreadyThere, ChangedMeanwhile, Declined, ErpNext, Missing, budget
+from hub.connector import Answer, Budget
+from hub.errors import Category, Contended, HubError, Temporary, Unavailable
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "erpnext"
 
@@ -35,8 +37,8 @@ MEANINGS: dict[str, type[HubError]] = {
     "112_negative_stock_error": Declined,
     "164_unique_violation_custom_field": AlreadyThere,
     "171_concurrent_same_external_id_client1": AlreadyThere,
-    "186_lock_wait_timeout": Temporary,
-    "189_deadlock_stock_entry": Temporary,
+    "186_lock_wait_timeout": Contended,
+    "189_deadlock_stock_entry": Contended,
     "250_rate_limit_decorator_429": Temporary,
     "252_rate_limit_429_json": Unavailable,
     "254_rate_limit_429_text": Unavailable,
@@ -165,3 +167,24 @@ def test_deleting_what_is_gone_counts_as_deleted() -> None:
     ErpNext(http).delete("Customer", "X")
 
     assert http.asked[0][0] == "DELETE"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("251_rate_limit_headers_under_limit", Budget(work_seconds=0.5, reset_seconds=30)),
+        ("252_rate_limit_429_json", Budget(work_seconds=0, reset_seconds=29)),
+        ("255_rate_limit_429_before_auth", Budget(work_seconds=0, reset_seconds=29)),
+        ("189_deadlock_stock_entry", None),
+        ("250_rate_limit_decorator_429", None),
+    ],
+)
+def test_an_answer_says_how_long_the_site_will_still_work(name: str, said: Budget | None) -> None:
+    assert budget(recorded(name)) == said
+
+
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_no_header_breaks_the_reading_of_the_budget(remaining: str, reset: str) -> None:
+    said = budget(Answer(200, {"x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}, b""))
+
+    assert said is None or (said.work_seconds >= 0 and said.reset_seconds >= 1)

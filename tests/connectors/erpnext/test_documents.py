@@ -1,11 +1,14 @@
 """One document per entity in ERPNext, whatever is repeated, late, interrupted or edited by others meanwhile."""
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.erpnext.client import Declined, ErpNext
 from connectors.erpnext.connector import ErpNextDestination
@@ -16,7 +19,9 @@ from hub.errors import NotConfigured, Refused, Temporary, TotalMismatch, Unavail
 from hub.records import Charge, Customer, Order, OrderLine
 from infra.local.erpnext.faults import Fault
 from infra.local.erpnext.server import ErpNextStandIn
+from infra.local.erpnext.store import collated
 from tests.connectors.erpnext.conftest import destination_to, http_to
+from tests.connectors.erpnext.interruptions import DyingHttp, Interrupted
 from tests.connectors.erpnext.orders import PLACED, event, line, order
 
 pytestmark = pytest.mark.slow  # each test starts a site of its own: half a minute in all
@@ -284,31 +289,6 @@ def test_two_orders_of_one_new_customer_at_once_make_one_customer(site: ErpNextS
     assert (len(site.documents("Customer")), len(live(site))) == (1, 8)
 
 
-class Interrupted(Exception):
-    """Stands for the death of the process."""
-
-
-class DyingHttp:
-    """Dies at the `at`-th call: before it is sent, or after ERPNext has taken it."""
-
-    def __init__(self, http: HttpClient, at: int, *, after: bool) -> None:
-        self._http, self._at, self._after, self.calls = http, at, after, 0
-
-    def send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
-        self.calls += 1
-        if self.calls == self._at and not self._after:
-            raise Interrupted
-        answer = self._http.send(method, path, query=query, body=body)
-        if self.calls == self._at:
-            raise Interrupted
-        return answer
-
-    def renew_credentials(self) -> None:
-        self._http.renew_credentials()
-
-
 LIVES: Mapping[str, tuple[list[tuple[Order, str]], list[tuple[int, Decimal]]]] = {
     "create": ([(order(), "v1")], [(SUBMITTED, Decimal("65.59"))]),
     "amend": (
@@ -339,6 +319,34 @@ def test_dying_at_any_call_ends_in_the_same_documents(site: ErpNextStandIn, life
     assert died >= 4
     assert [(docstatus, total) for _, docstatus, total in orders(site)] == end
     assert len(site.documents("Customer")) == 1
+
+
+def test_an_amendment_that_was_given_up_half_way_is_no_cancellation_to_the_next_version(site: ErpNextStandIn) -> None:
+    erp = destination_to(http_to(site))
+    name = put(erp, order(), "v1").name
+    site.misbehave(Fault("deadlock", method="POST", path="/api/resource/Sales Order"))
+    with pytest.raises(Temporary):
+        put(erp, MORE, "v2", name)
+    between = [docstatus for _, docstatus, _ in orders(site)]
+    newest = order(lines=(line(quantity=Decimal(4)),), total=Decimal("116.59"))
+
+    put(erp, newest, "v3", name)
+    put(erp, MORE, "v2", name)
+
+    assert between == [CANCELLED]
+    assert [order["grand_total"] for order in live(site)] == [116.59]
+
+
+def test_an_order_that_a_person_cancelled_is_not_revived_by_a_repetition(
+    site: ErpNextStandIn, erp: ErpNextDestination
+) -> None:
+    name = put(erp, order(), "v1").name
+    ErpNext(http_to(site)).cancel("Sales Order", name)
+
+    with pytest.raises(Refused, match="was cancelled in ERPNext"):
+        put(destination_to(http_to(site)), order(), "v1")
+
+    assert live(site) == []
 
 
 @pytest.mark.parametrize("kind", ["deadlock", "drop_after_commit", "drop_before_commit", "truncated", "html_error"])
@@ -412,17 +420,56 @@ def test_a_desk_user_who_saves_in_between_is_not_overwritten(site: ErpNextStandI
     assert [status for method, _, status in site.requests if method == "PUT"].count(417) == 1
 
 
-class AfterReading:
-    """Lets something happen right after the Sales Order was read."""
+@pytest.mark.parametrize("change", [MORE, GONE], ids=["amended", "cancelled"])
+def test_an_order_that_another_function_cancels_in_between_is_looked_at_again(
+    site: ErpNextStandIn, erp: ErpNextDestination, change: Order
+) -> None:
+    name = put(erp, order()).name
+    meddling = AfterReading(http_to(site), lambda: ErpNext(http_to(site)).cancel("Sales Order", name), "v2")
 
-    def __init__(self, http: HttpClient, happen: Callable[[], object]) -> None:
+    written = put(destination_to(meddling), change, "v2", name)
+
+    assert [total for _, status, total in orders(site) if status == SUBMITTED] == (
+        [change.total] if change is MORE else []
+    )
+    assert written.effect == (Effect.APPLIED if change is MORE else Effect.UNCHANGED)
+
+
+def test_a_customers_own_event_that_another_function_wrote_in_between_is_not_undone_by_an_order(
+    site: ErpNextStandIn, erp: ErpNextDestination
+) -> None:
+    put(erp, order(id="1"), "v1")  # the function is warm: it knows that ERPNext has the hub's fields
+    newest = Customer(id="8", name="Ann Newname")
+
+    def write_it() -> None:
+        destination_to(http_to(site)).apply("upsert_customer", newest, event("v9"), "")
+
+    meddling = AfterReading(http_to(site), write_it, path="/Customer")
+    late = destination_to(meddling)
+    put(late, order(id="2", customer=Customer(id="8", name="Ann Oldname")), "v2")
+
+    customer = next(each for each in site.documents("Customer") if each["hub_external_id"] == "shop-eu:customer:8")
+    assert (customer["customer_name"], customer["hub_source_version"]) == ("Ann Newname", "v9")
+
+
+class AfterReading:
+    """Lets something happen right after the Sales Order, or what else `path` says, was read; with `version`, not before
+    this version was written into it."""
+
+    def __init__(
+        self, http: HttpClient, happen: Callable[[], object], version: str = "", path: str = "/Sales%20Order/"
+    ) -> None:
         self._http, self._happen, self._pending = http, happen, True
+        self._version, self._path = version, path
 
     def send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
         answer = self._http.send(method, path, query=query, body=body)
-        if self._pending and method == "GET" and "/Sales%20Order/" in path:
+        moment = (
+            f'"hub_source_version": "{self._version}"'.encode() in (body or b"") if self._version else method == "GET"
+        )
+        if self._pending and moment and self._path in path:
             self._pending = False
             self._happen()
         return answer
@@ -579,6 +626,28 @@ def test_a_renamed_customer_does_not_amend_an_unchanged_order(site: ErpNextStand
     assert (written.effect, len(orders(site))) == (Effect.UNCHANGED, 1)
 
 
+def test_a_renamed_item_is_found_again_by_its_new_code(site: ErpNextStandIn, erp: ErpNextDestination) -> None:
+    put(erp, order())
+    ErpNext(http_to(site)).rename("Item", "SKU-1", "SKU-ONE")
+
+    put(erp, order(id="1043", number="#1043", lines=(line(sku="SKU-ONE"),)))
+
+    with pytest.raises(NotConfigured, match="SKU 'SKU-1', which is no Item"):
+        put(erp, order(id="1044", number="#1044"))
+    assert {row["item_code"] for doc in live(site) for row in doc["items"]} == {"SKU-ONE"}
+
+
+def test_an_unknown_sku_is_asked_for_again_each_time(site: ErpNextStandIn, erp: ErpNextDestination) -> None:
+    sale = order(lines=(line(sku="LATER"),))
+    with pytest.raises(NotConfigured):
+        put(erp, sale)
+    ErpNext(http_to(site)).insert("Item", {"item_code": "LATER", "item_group": "Products", "stock_uom": "Nos"})
+
+    put(erp, sale)
+
+    assert [row["item_code"] for row in live(site)[0]["items"]] == ["LATER"]
+
+
 def test_five_hundred_lines_make_one_order(site: ErpNextStandIn, erp: ErpNextDestination) -> None:
     lines = tuple(
         OrderLine(id=str(n), sku=f"SKU-{n % 3 + 1}", quantity=Decimal(1), unit_price=Decimal("0.99"))
@@ -626,6 +695,15 @@ def test_an_id_that_erpnext_could_confuse_is_hashed(entity_id: str) -> None:
 
     assert key.startswith("shop-eu:order:sha256-")
     assert len(key) <= 140
+
+
+@given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
+def test_two_ids_are_one_for_erpnext_only_if_they_are_one(one: str, other: str) -> None:
+    """ERPNext compares without case, accents and trailing spaces, as the stand-in's `collated` does."""
+    first, second = external_id("shop-eu", "order", one), external_id("shop-eu", "order", other)
+
+    assert (collated(first) == collated(second)) is (one == other)
+    assert re.fullmatch(r"[a-z0-9.:-]{1,120}", first)
 
 
 def test_ids_that_differ_only_in_case_stay_two() -> None:

@@ -95,11 +95,18 @@ def without(payload: dict[str, Any], name: str) -> dict[str, Any]:
             "line_items.1.discount_allocations.0.amount: must be an am",
         ),
         ("line_items.0.discount_allocations.0.amount", "99.91", "line_items.0: the discount exceeds the price"),
-        ("line_items.0.current_quantity", 1, "line_items.0.current_quantity: is not the quantity sold"),
+        ("line_items.0.current_quantity", -1, "line_items.0.current_quantity: Input should be greater than or equal"),
+        ("line_items.0.gift_card", "no", "line_items.0.gift_card: Input should be a valid boolean"),
+        ("test", 1, "test: Input should be a valid boolean"),
+        ("total_outstanding", "much", "total_outstanding: must be an amount"),
+        ("current_total_price", "-1.00", "current_total_price: must not be negative"),
+        ("payment_gateway_names", [1], "payment_gateway_names.0: must be text"),
+        ("fulfillments", [{"id": 1}], "fulfillments.0.order_id: is missing"),
+        ("refunds", [{"id": 1}], "refunds.0.order_id: is missing"),
         ("line_items.0.tax_lines.0.price", "-5.62", "line_items.0.tax_lines.0.price: must not be negative"),
         ("shipping_lines.0.price", None, "shipping_lines.0.price: must be an amount"),
         ("shipping_lines.0.discount_allocations", [{"amount": "8.01"}], "shipping_lines.0: the discount exceeds"),
-        ("shipping_lines.0.is_removed", True, "shipping_lines.0.is_removed: shipping was taken off"),
+        ("shipping_lines.0.is_removed", "yes", "shipping_lines.0.is_removed: Input should be a valid boolean"),
         ("tax_lines.0.rate", "much", "tax_lines.0.rate: must be a share such as 0.19"),
         ("tax_lines.0.rate", -0.19, "tax_lines.0.rate: must be a share such as 0.19"),
         ("tax_lines.0.rate", True, "tax_lines.0.rate: must be a share such as 0.19"),
@@ -284,7 +291,7 @@ def test_a_rate_is_shown_in_percent_and_never_refused_for_its_digits(rate: Any, 
     ],
 )
 def test_a_customer_always_has_a_name(fields: dict[str, Any], name: str, is_company: bool) -> None:
-    customer = read_customer({"id": 7, **fields})
+    customer = read_customer({"id": 7, "created_at": "2026-01-01T00:00:00Z", **fields})
 
     assert (customer.name, customer.is_company) == (name, is_company)
 

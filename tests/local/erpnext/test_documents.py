@@ -300,7 +300,8 @@ def test_what_bumps_modified(erp: ErpNextStandIn) -> None:
         )
 
     def price() -> None:
-        made(erp, "Item Price", item_code="SKU-005", price_list="Standard Selling", price_list_rate=11)
+        values = {"item_code": "SKU-005", "price_list": "Standard Selling", "price_list_rate": 11}
+        made(erp, "Item Price", **values, valid_from="2027-01-01")  # the standard rate has made one of today
 
     def reserve() -> None:
         again = order(erp, "P2", {"item_code": "SKU-005", "qty": 1, "rate": 1, "warehouse": "Stores - ATI"})

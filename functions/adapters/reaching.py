@@ -1,0 +1,49 @@
+"""Opens what a connector reads or writes, with the integration's secrets: for the Lambdas and for commands alike."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from adapters.databases import client_at, is_web
+from adapters.http import DestinationHttp
+from adapters.secrets import IntegrationSecrets
+from connectors import connector_module
+from hub.connector import HttpClient, Reach
+from hub.streams import Declared, Listing, Stream
+
+if TYPE_CHECKING:
+    from hub.drain import Messages
+
+
+def open_stream(
+    declared: Declared, url: str, secrets: IntegrationSecrets, timeout_seconds: float, now: Callable[[], datetime]
+) -> "tuple[Stream, Listing | Messages]":
+    """A stream as its connector lists it, and how far that can be trusted."""
+
+    def http(headers: Callable[[], Mapping[str, str]]) -> HttpClient:
+        return DestinationHttp(url, headers, secrets.forget, timeout_seconds, connections=1)
+
+    def reached() -> Any:
+        return client_at(url, secrets.live, secrets.forget, timeout_seconds)
+
+    reach = Reach(url, secrets.live, http, now, time.sleep, reached)
+    connector = connector_module(declared.stream.connector)
+    if hasattr(connector, "messages"):
+        return declared.stream, connector.messages(declared.stream, declared.settings, reach)
+    listing = connector.listing(declared.stream, declared.settings, reach)
+    return replace(declared.stream, steady=listing.steady, ordered=listing.ordered), listing
+
+
+def client_of(
+    connector: ModuleType, url: str, secrets: IntegrationSecrets, timeout_seconds: float, connections: int
+) -> Any:
+    """What calls a destination: its url says whether that is HTTP."""
+    if not is_web(url):
+        return client_at(url, secrets.live, secrets.forget, timeout_seconds)
+    return DestinationHttp(
+        url, partial(connector.credentials, secrets.live), secrets.forget, timeout_seconds, connections
+    )

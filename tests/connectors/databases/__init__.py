@@ -1,0 +1,1 @@
+"""PostgreSQL and MariaDB, each as a server of the suite's own."""

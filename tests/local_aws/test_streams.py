@@ -1,0 +1,75 @@
+"""A source that is read by the deployed hub: whatever goes wrong on the way, ERPNext says in the end what it says."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import names
+from infra.configuration import load_stage
+from infra.streams import streams_of
+from tests.local_aws.crm import CRM, CRM_FLOW, STREAM, CrmServer
+from tests.local_aws.hub import STAGE, LocalHub, wait_for
+from tests.scripted_source import Fault, status, truncated
+
+
+@pytest.fixture
+def request_of_the_stream(config_folder: Path) -> bytes:
+    """What a schedule would send."""
+    return json.dumps(streams_of(load_stage(STAGE, config_folder), CRM)[STREAM].to_request()).encode()
+
+
+def read_once(hub: LocalHub, request: bytes) -> dict[str, Any]:
+    """Run the stream's function."""
+    answer = hub.aws.client("lambda").invoke(FunctionName=names.sync_function(STAGE, CRM), Payload=request)
+    told: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, told
+    return told
+
+
+def settle(hub: LocalHub) -> None:
+    wait_for(lambda: True if hub.waiting(CRM_FLOW) == 0 else None, "the queue is not empty")
+
+
+def contacts(hub: LocalHub) -> dict[str, tuple[str, int]]:
+    """Key → name and whether it is disabled, of every Customer that a contact has become."""
+    found: dict[str, tuple[str, int]] = {}
+    for each in hub.erp.documents("Customer"):
+        mark = str(each.get("hub_external_id") or "")
+        if mark.startswith(f"{CRM}:contact:"):
+            key = mark.removeprefix(f"{CRM}:contact:")
+            assert key not in found, f"{key} has two documents"
+            found[key] = (each["customer_name"], each["disabled"])
+    return found
+
+
+def test_what_is_read_in_spite_of_faults_is_what_the_source_says(
+    hub: LocalHub, crm: CrmServer, request_of_the_stream: bytes
+) -> None:
+    source, began = crm.source, datetime.now(UTC) - timedelta(minutes=30)
+    for number in range(30):
+        source.write(f"{number:03}", f"Contact {number}", began + timedelta(seconds=40 * number))
+    down: Fault = status(503)
+    source.script = {2: truncated} | dict.fromkeys(range(3, 6), down)
+
+    first = read_once(hub, request_of_the_stream)
+    source.write("007", "Contact 7, renamed")
+    source.write("003", "Contact 3")
+    source.rows["003"]["gone"] = True
+    source.write("030", "")  # which its document requires
+    source.script = {source.requests + 2: truncated}
+    second = read_once(hub, request_of_the_stream)
+    settle(hub)
+    third = read_once(hub, request_of_the_stream)
+
+    assert (first["state"], "503" in first["reason"]) == ("failed", True)
+    assert (second["state"], third["state"], third["queued"]) == ("ended", "ended", 0)
+    assert contacts(hub) == {
+        key: (row["content"], int(row.get("gone", False))) for key, row in source.rows.items() if key != "030"
+    }
+    [end] = hub.ends(f"{CRM}/contact/030")
+    assert end.failure
+    assert (end.outcome, end.failure.code) == ("dead", "RowDoesNotFit")
+    assert end.failure.message.startswith("contacts: customer_name (from content) is empty, and required.")
