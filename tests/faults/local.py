@@ -168,7 +168,7 @@ class LocalWorld:
         began = time.monotonic()
         while self.hub.waiting() or self.hub.breaker().flows or self._ends_lack():
             passed = time.monotonic() - began
-            assert passed < PATIENCE_IN_ALL_SECONDS, f"not at rest after {PATIENCE_IN_ALL_SECONDS} s"
+            assert passed < PATIENCE_IN_ALL_SECONDS, f"not at rest after {PATIENCE_IN_ALL_SECONDS} s: {self._unrest()}"
             self._meanwhile(f"{self.hub.waiting()} events wait", kill=passed < KILL_IN_THE_END_SECONDS)
             time.sleep(0.2)
         time.sleep(PATIENCE_SECONDS + 1.5)  # what ERPNext still comes to late
@@ -320,6 +320,13 @@ class LocalWorld:
         """Whether an acknowledged event has no end yet: a message may just be between queue and dead letter queue."""
         ended = {event for events in self._ends().values() for event, outcome in events.items() if outcome in ENDS}
         return not self.acknowledged <= ended
+
+    def _unrest(self) -> str:
+        """What still waits, for who has to find out why."""
+        ends = {event: outcome for events in self._ends().values() for event, outcome in events.items()}
+        without = {event: ends.get(event, "no entry") for event in self.acknowledged if ends.get(event) not in ENDS}
+        mapping = self.hub.reading(FLOW)
+        return f"{self.hub.waiting()} messages, queue {mapping}, {self.hub.breaker()}, {self.hub.pace()}, ends {without}"
 
     def _kept(self) -> list[tuple[Event, str]]:
         history = LedgerHistory(self.hub.aws.client("dynamodb"), LEDGER)
