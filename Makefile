@@ -42,6 +42,7 @@ CDK := $(IN_VENV) node_modules/.bin/cdk
 NO_ACCOUNT := env -u AWS_PROFILE -u AWS_SESSION_TOKEN -u AWS_ENDPOINT_URL -u AWS_REGION \
 	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
 	AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+BOTH_CORES := -n 2 --dist loadgroup --no-loadscope-reorder
 FAST := $(addprefix tests/,adapters architecture connectors handlers hub project)
 comma := ,
 CODE := $(wildcard functions infra cli tests benchmarks)
@@ -67,7 +68,7 @@ demo: setup ## send the demo's deliveries, show what became of each, compare ERP
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m infra.local demo
 
 test: setup ## run every suite, the local AWS included
-	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest $(PYTEST_FLAGS)
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest $(BOTH_CORES) $(PYTEST_FLAGS)
 
 test-fast: setup ## run the suites that need neither network nor AWS (seconds)
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m pytest -m "not slow" $(FAST) $(PYTEST_FLAGS)

@@ -2,6 +2,7 @@
 
 import gc
 import socket
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -13,7 +14,22 @@ hypothesis.settings.load_profile("hub")
 # Thousands of tests are objects that live to the end: looking through them again and again takes a fifth of the time.
 gc.set_threshold(100_000, 50, 100)
 
+HERE = Path(__file__).parent
 LOOPBACK = ("127.", "::1", "localhost")
+
+# What one process runs, since it starts or makes something costly once; the longest first. All else goes by its file.
+TOGETHER = {"local_aws": "local AWS", "local": "local AWS", "infra": "templates"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say which tests belong to one process where `make test` runs on both cores, and begin with the longest."""
+    if not config.pluginmanager.hasplugin("dsession") and not hasattr(config, "workerinput"):
+        return
+    order = list(dict.fromkeys(TOGETHER.values()))
+    groups = {item: TOGETHER.get(item.path.relative_to(HERE).parts[0], str(item.path)) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: order.index(groups[item]) if groups[item] in order else len(order))
 
 
 @pytest.fixture(autouse=True)
