@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import configuration, events, files, flow, secrets, setup, signature, sync
+from cli import configuration, events, files, flow, ledger, secrets, setup, signature, sync
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
@@ -25,6 +25,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(events.app, name="events")
 app.add_typer(files.app, name="files")
 app.add_typer(flow.app, name="flow")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")
