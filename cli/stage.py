@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 LOCAL = "local"
@@ -93,9 +94,17 @@ class Stage:
         """The logs of the stage."""
         return cast("CloudWatchLogsClient", self._client("logs"))
 
+    def sns(self) -> "SNSClient":
+        """SNS of the stage."""
+        return cast("SNSClient", self._client("sns"))
+
     def account_id(self) -> str:
         """The number of the AWS account that the stage is in."""
         return str(self._client("sts").get_caller_identity()["Account"])
+
+    def caller(self) -> str:
+        """Whom AWS takes the caller for, as an ARN."""
+        return str(self._client("sts").get_caller_identity()["Arn"])
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""
