@@ -28,7 +28,7 @@ from hub.errors import NotConfigured
 from hub.events import Event
 from hub.guard import Guard
 from hub.ledger import Ledger
-from hub.names import breaker_function, sync_function
+from hub.names import breaker_function, secret, sync_function
 from hub.receive import Bodies, Outside, Receiver, Tokens, message_of
 from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
     from hub.drain import Messages
     from hub.files import Intake, Table
     from hub.pace import Pacer
+    from hub.reconcile import Judge, Reconciliation
     from hub.records import Record
 
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
@@ -382,6 +383,8 @@ class SyncHub:
     telemetry: Telemetry
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    judge: "Callable[[Reconciliation], Judge]"
+    tell: Callable[[str, str], None]  # as Notices.tell
 
 
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
@@ -390,7 +393,8 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
     from adapters.lambdas import invoke_later
-    from adapters.reaching import open_stream
+    from adapters.reaching import judge_of, open_stream
+    from adapters.sns import SnsNotices
 
     settings = SyncSettings.from_env(environment)
     session: Any = botocore.session.get_session()
@@ -409,6 +413,20 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
 
     client = session.create_client("lambda", config=PATIENT)
     dynamodb = session.create_client("dynamodb", config=PATIENT)
+
+    def judge(asked: "Reconciliation") -> "Judge":
+        from adapters.dynamodb import DynamoLedger
+
+        secret_id = secret(settings.stage, asked.destination)
+        of_destination = IntegrationSecrets(
+            session.create_client("secretsmanager", config=PATIENT), secret_id, time.monotonic, utc_now
+        )
+        ledger = DynamoLedger(dynamodb, settings.ledger_table, days=0)  # only reads
+        return judge_of(asked, settings.connector, of_destination, ledger, settings.http_timeout_seconds)
+
+    def tell(subject: str, text: str) -> None:
+        SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn).tell(subject, text)
+
     return SyncHub(
         DynamoCursors(dynamodb, settings.ledger_table),
         DynamoBackfills(dynamodb, settings.ledger_table),
@@ -419,6 +437,8 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
         Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now),
         utc_now,
         time.sleep,
+        judge,
+        tell,
     )
 
 

@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from hub.pace import Pacing
 from hub.streams import CursorKind, Mode
@@ -75,6 +84,39 @@ class Orphans(_Strict):
     )
 
 
+def _span(text: str) -> str:
+    if not SPAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no span such as '15 minutes', '1 hour' or '2 days'")
+    return text
+
+
+Span = Annotated[str, BeforeValidator(_text), AfterValidator(_span)]
+
+
+def seconds_of(span: str) -> float:
+    """A span in seconds."""
+    count, unit = span.split()
+    return int(count) * {"minute": 60.0, "hour": 3600.0, "day": 86_400.0}[unit.removesuffix("s")]
+
+
+class Reconcile(_Strict):
+    """A stream's rows are held against the destination's documents now and then."""
+
+    every: Span = Field(description="How often: '1 day'.")
+    window: Span = Field(default="7 days", description="Rows that changed within so long, up to the tolerance.")
+    tolerance: Span = Field(
+        default="1 hour",
+        description="Rows that changed within so long are left out: they may be on their way. Longer than it takes until "
+        "they are read and applied.",
+    )
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if seconds_of(self.window) > 366 * 86_400:
+            raise ValueError("window is longer than 366 days: what is older is compared by hand (hub reconcile)")
+        return self
+
+
 class StreamConfig(_Strict):
     """A stream that is read: when, and what its connector does not know of itself."""
 
@@ -112,13 +154,14 @@ class StreamConfig(_Strict):
     orphans: Orphans | None = Field(
         default=None, description="What to do with rows that are listed no more. Not stated: nothing. Needs compare."
     )
+    reconcile: Reconcile | None = Field(
+        default=None, description="How often its rows are held against the documents at the flow's destination."
+    )
 
     @field_validator("every", "compare")
     @classmethod
     def _is_a_span(cls, every: str | None) -> str | None:
-        if every is not None and not SPAN.fullmatch(every):
-            raise ValueError(f"{every!r} is no span such as '15 minutes', '1 hour' or '2 days'")
-        return every
+        return None if every is None else _span(every)
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:
