@@ -9,7 +9,7 @@ import pytest
 
 from hub import names
 from infra.configuration import load_stage
-from infra.streams import streams_of
+from infra.streams import reconciliations_of, streams_of
 from tests.local_aws.crm import CRM, CRM_FLOW, STREAM, CrmServer
 from tests.local_aws.hub import STAGE, LocalHub, wait_for
 from tests.scripted_source import Fault, status, truncated
@@ -73,3 +73,22 @@ def test_what_is_read_in_spite_of_faults_is_what_the_source_says(
     assert end.failure
     assert (end.outcome, end.failure.code) == ("dead", "RowDoesNotFit")
     assert end.failure.message.startswith("contacts: customer_name (from content) is empty, and required.")
+
+
+def test_what_changed_in_silence_is_found_by_the_next_reconciliation_and_told(
+    hub: LocalHub, crm: CrmServer, request_of_the_stream: bytes, config_folder: Path
+) -> None:
+    [asked] = reconciliations_of(load_stage(STAGE, config_folder), CRM)[STREAM]
+    request = json.dumps(json.loads(request_of_the_stream) | {"reconcile": asked.to_request()}).encode()
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    crm.source.write("silent", "Grace", at)
+    read_once(hub, request_of_the_stream)
+    settle(hub)
+    before = read_once(hub, request)
+    crm.source.write("silent", "Hopper", at)
+
+    after = read_once(hub, request)
+
+    assert (before["state"], after["state"]) == ("ended", "ended"), (before, after)
+    assert after["differences"] == before["differences"] + 1
+    assert f"differs  {CRM}/contact/silent" in hub.notice_about(f"differs  {CRM}/contact/silent")
