@@ -389,6 +389,7 @@ class SyncHub:
 
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
+    from adapters.accepted_lines import tell_queued
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
@@ -405,11 +406,13 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     s3 = cache(lambda: session.create_client("s3", config=PATIENT))  # most runs need none
     bodies = LateBodies(lambda: S3Bodies(s3(), settings.bodies_bucket))
+    telemetry = Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now)
 
     def queue(events: Sequence[Event]) -> None:
         messages = [(event, message_of(event, bodies)) for event in events]
         for each in queues:
             each.put(messages)
+        tell_queued(telemetry, events)  # behind the queue, as the edge does: what is told is kept
 
     client = session.create_client("lambda", config=PATIENT)
     dynamodb = session.create_client("dynamodb", config=PATIENT)
@@ -434,7 +437,7 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
         lambda declared: open_stream(declared, settings.url, secrets, settings.http_timeout_seconds, utc_now),
         queue,
         lambda request: invoke_later(client, sync_function(settings.stage, settings.integration), request),
-        Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now),
+        telemetry,
         utc_now,
         time.sleep,
         judge,
@@ -456,6 +459,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     """The files Lambda of one integration, from its environment."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from adapters.accepted_lines import tell_queued
     from adapters.files import DynamoFiles, S3Files
     from adapters.inbox import SqsInbox
     from adapters.sns import SnsNotices
@@ -471,6 +475,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
     senders = ThreadPoolExecutor(SENDERS)
+    telemetry = Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now)
 
     def open_table(stream: Stream, file: BinaryIO) -> "Table":
         table: Table = connector_module(settings.connector).table(file, streams[stream.name].settings)
@@ -488,6 +493,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
             apart.setdefault(zlib.crc32(event.subject.encode()) % SENDERS, []).append(event)
         for sent in [senders.submit(send, share) for share in apart.values()]:
             sent.result()
+        tell_queued(telemetry, events)
 
     inbox = SqsInbox(sqs, settings.inbox_url)
     sns = session.create_client("sns", config=PATIENT)
@@ -504,5 +510,5 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
         ),
         inbox.go_on,
         inbox.hide,
-        Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now),
+        telemetry,
     )

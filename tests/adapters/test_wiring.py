@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from adapters.wiring import breaker_hub, delivery_hub, dlq_hub, sync_hub, webhook_hub
+from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, sync_hub, webhook_hub
 from delivery.handler import apply_batch
 from dlq.handler import record_batch
+from hub.audit import told
 from hub.connector import NotWanted
 from hub.drain import Messages
-from hub.errors import Unavailable
+from hub.errors import QueueUnavailable, Unavailable
 from hub.events import from_json, to_json
 from hub.ledger import Failure, Outcome
 from hub.settings import BreakerSettings, DeliverySettings, DlqSettings, SyncSettings, WebhookSettings
@@ -178,3 +179,26 @@ def test_a_stream_of_what_is_no_web_reaches_it_by_its_url(
 
     with pytest.raises(Unavailable):
         source.take() if isinstance(source, Messages) else source.page(Ask("", "", ""))
+
+
+def test_what_a_sync_function_queues_is_named_in_its_log_once_the_queue_has_it(
+    sqs: "SQSClient",
+    secretsmanager: "SecretsManagerClient",
+    queue_url: str,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    secretsmanager.create_secret(Name=name, SecretString="{}")
+    event = an_event("contacts-1", "crm/contact/1", event_type="generic_rest.contacts")
+
+    def hub(url: str) -> SyncHub:
+        settings = SyncSettings("test", "crm", "generic_rest", "https://x.example", name, [url], "bodies", "ledger")
+        return sync_hub(settings.to_env())
+
+    hub(queue_url).queue([event])
+    with pytest.raises(QueueUnavailable):
+        hub(f"{queue_url}-of-nobody").queue([event])
+
+    [packed] = [vars(each)["events"] for each in caplog.records if each.message == "queued"]
+    assert [each.key for each in told(packed, event.received_at)] == [(event.subject, event.id)]
+    assert len(sqs.receive_message(QueueUrl=queue_url)["Messages"]) == 1
