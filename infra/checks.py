@@ -129,12 +129,19 @@ def _unreconciled(
     for stream, stated in integrations[source].streams.items():
         if not stated.reconcile:
             continue
-        kind, comparable = manifests[source].event_type(stream), set()
+        kind, comparable = manifests[source].event_type(stream), set[str]()
         for flow in flows.values():
             if flow.source == source and flow.destination in manifests:
                 end, declared = manifests[flow.destination], declared_records(integrations[source])
                 action = event_actions(manifests[source], end, flow.actions, declared).get(kind)
-                comparable |= {each.name for each in end.action if each.compares and each.name == action}
+                found = {each.name for each in end.action if each.compares and each.name == action}
+                comparable |= found
+                networks = [integrations[name].network for name in (source, flow.destination)]
+                if found and None not in networks and networks[0] != networks[1]:
+                    what = (
+                        f"needs one function to reach {source} and {flow.destination}, which state different networks"
+                    )
+                    yield Mistake((*place, "streams", stream, "reconcile"), what, "state the same network at both")
         if not comparable:
             what = "no flow leads its rows to documents that can be compared"
             yield Mistake((*place, "streams", stream, "reconcile"), what, "remove it")

@@ -16,6 +16,7 @@ from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
+from infra.network import network_of
 from infra.streams import reconciliations_of, streams_of
 
 TIMEOUT_SECONDS = 900  # Lambda's longest: each function that goes on costs a start and the page that it reads first
@@ -90,6 +91,7 @@ class Sync(Construct):
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Reads the streams of {integration}",
             runs_itself=True,
+            network=network_of(shared.config, [integration, *self._ends()]),
         )
         shared.bodies.argue(function.role)
         if is_compared:
@@ -115,13 +117,16 @@ class Sync(Construct):
                 silence=cloudwatch.TreatMissingData.IGNORE,  # until the next reconciliation finds none
             )
 
+    def _ends(self) -> list[str]:
+        """The destinations that its streams are held against."""
+        return sorted({each.destination for pairs in self._reconciled.values() for each in pairs})
+
     def _may_reconcile(self, runtime: Runtime, integration: str, shared: Destinations) -> list[iam.PolicyStatement]:
         """To ask the destinations, to see in the ledger what has ended, and to tell."""
         if not self._reconciled:
             return []
-        ends = sorted({each.destination for pairs in self._reconciled.values() for each in pairs})
         return [
-            *(may_read_secret(self, runtime.stage, end) for end in ends),
+            *(may_read_secret(self, runtime.stage, end) for end in self._ends()),
             iam.PolicyStatement(
                 actions=["dynamodb:BatchGetItem"],
                 resources=[shared.table.table_arn],

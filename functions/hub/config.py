@@ -179,6 +179,17 @@ class StreamConfig(_Strict):
         return f"rate({self.every})" if self.every else None
 
 
+class Network(_Strict):
+    """A private network that is there already. The hub's functions that reach the system run within it."""
+
+    subnets: list[Annotated[str, StringConstraints(pattern=r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")]] = Field(
+        min_length=1, max_length=16, description="Ids of its subnets, in two zones at least: subnet-…."
+    )
+    security_groups: list[Annotated[str, StringConstraints(pattern=r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$")]] = Field(
+        min_length=1, max_length=5, description="Ids of the groups that the functions belong to: sg-…."
+    )
+
+
 class Integration(_Strict):
     """A configured instance of a connector: one shop, one ERPNext site."""
 
@@ -219,6 +230,9 @@ class Integration(_Strict):
     pacing: PacingLimits = Field(default_factory=PacingLimits)
     streams: dict[Name, StreamConfig] = Field(
         default_factory=dict, description="What is read from it page by page, beside what it sends by itself."
+    )
+    network: Network | None = Field(
+        default=None, description="The private network that the system is reached from; see docs/network.md."
     )
     token_header: str = Field(
         default="",

@@ -81,6 +81,24 @@ def test_what_cannot_be_reconciled_is_told_with_its_place(tmp_path: Path, stated
     assert any(each.startswith(told) for each in found), found
 
 
+def test_two_networks_that_one_function_would_have_to_reach_are_told(tmp_path: Path) -> None:
+    def network(letter: str) -> dict[str, Any]:
+        return {"network": {"subnets": [f"subnet-{letter * 8}"], "security_groups": [f"sg-{letter * 8}"]}}
+
+    file = written(tmp_path, STREAMS)
+    content = yaml.safe_load(file.read_text())
+    content["integrations"]["shop"] |= network("a")
+    content["integrations"]["erp"] |= network("a")
+    file.write_text(yaml.safe_dump(content))
+    assert load(file)
+
+    content["integrations"]["erp"] |= network("b")
+    file.write_text(yaml.safe_dump(content))
+
+    [told] = mistakes(file)
+    assert told.startswith(f"{HERE}: needs one function to reach shop and erp, which state different networks")
+
+
 @pytest.mark.parametrize("name", connector_names())
 def test_what_a_manifest_says_can_be_compared_can_be(name: str) -> None:
     manifest = read_manifest(manifest_path(name))
