@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300  # after the last page: one page with all its tries takes less, and a dead run delays no longer
 CURSOR = "cursor"  # the record of the stream itself; a window of a backfill has its own
 COMPARISON = "comparison"  # the record of a run that lists everything
+RECONCILIATION = "reconcile#"  # how the record begins of holding it against a flow's destination
 APPROVAL = "approval#"  # how the records begin that say who approved what
 RESET = "reset#"  # how the records begin that say by whom, when and why a cursor was set
 _STAND = struct.Struct(">QQ")

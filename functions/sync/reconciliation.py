@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.cursors import LEASE_SECONDS, HeldCursor, last_run
+from adapters.cursors import LEASE_SECONDS, RECONCILIATION, HeldCursor, last_run
 from adapters.findings import SqliteFindings
 from adapters.wiring import SyncHub
 from hub.drain import Messages
@@ -103,7 +103,7 @@ def reconcile_stream(request: dict[str, Any], context: Any, hub: SyncHub) -> dic
 
 def record(flow: str) -> str:
     """The record of a stream's reconciliation with a flow's destination."""
-    return f"reconcile#{flow}"
+    return f"{RECONCILIATION}{flow}"
 
 
 def _reconciled(

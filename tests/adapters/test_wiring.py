@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, sync_hub, webhook_hub
+from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, files_hub, sync_hub, webhook_hub
 from delivery.handler import apply_batch
 from dlq.handler import record_batch
 from hub.audit import told
@@ -16,7 +16,15 @@ from hub.drain import Messages
 from hub.errors import QueueUnavailable, Unavailable
 from hub.events import from_json, to_json
 from hub.ledger import Failure, Outcome
-from hub.settings import BreakerSettings, DeliverySettings, DlqSettings, SyncSettings, WebhookSettings
+from hub.settings import (
+    BreakerSettings,
+    DeliverySettings,
+    DlqSettings,
+    FilesSettings,
+    SyncSettings,
+    WebhookSettings,
+    packed,
+)
 from hub.streams import Ask, Declared, Stream
 from tests.api_gateway import api_gateway_request
 from tests.fakes import an_event
@@ -199,6 +207,30 @@ def test_what_a_sync_function_queues_is_named_in_its_log_once_the_queue_has_it(
     with pytest.raises(QueueUnavailable):
         hub(f"{queue_url}-of-nobody").queue([event])
 
-    [packed] = [vars(each)["events"] for each in caplog.records if each.message == "queued"]
-    assert [each.key for each in told(packed, event.received_at)] == [(event.subject, event.id)]
+    [page] = [vars(each)["events"] for each in caplog.records if each.message == "queued"]
+    assert [each.key for each in told(page, event.received_at)] == [(event.subject, event.id)]
     assert len(sqs.receive_message(QueueUrl=queue_url)["Messages"]) == 1
+
+
+def test_what_a_files_function_queues_is_named_in_its_log_too(
+    sqs: "SQSClient", queue_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = [an_event(f"list-{number}", f"lists/row/{number}", event_type="csv.list") for number in range(12)]
+    settings = FilesSettings(
+        stage="test",
+        integration="lists",
+        connector="csv",
+        queue_urls=[queue_url],
+        inbox_url=queue_url,
+        files_bucket="files",
+        bodies_bucket="bodies",
+        ledger_table="ledger",
+        topic_arn="topic",
+        streams=packed({"list": Declared(Stream("lists", "csv", "list", "row")).to_request()}),
+    )
+
+    files_hub(settings.to_env()).intake.queue(events)
+
+    [line] = [vars(each) for each in caplog.records if each.message == "queued"]
+    assert line["count"] == 12
+    assert [each.key for each in told(line["events"], events[0].received_at)] == [(e.subject, e.id) for e in events]
