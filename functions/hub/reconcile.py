@@ -65,7 +65,7 @@ class Finding:
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
         money = None if told["money"] is None else Decimal(told["money"])
-        differences = [Difference(**each) for each in told["differences"]]
+        differences = tuple(Difference(**each) for each in told["differences"])
         about = (told["label"], told["doctype"], told["name"])
         return cls(told["kind"], told["entity"], *about, money, told["currency"], differences)
 
@@ -170,12 +170,23 @@ class Walk:
 
 
 def reconcile(
-    stream: Stream, listing: Listing, window: tuple[str, str], judge: Judge, findings: Findings, walk: Walk
+    stream: Stream,
+    listing: Listing,
+    window: tuple[str, str],
+    judge: Judge,
+    findings: Findings,
+    walk: Walk,
+    is_meant: Callable[[Event], bool] = lambda _: True,
 ) -> bool:
     """Find what differs about the rows whose version lies from the window's first on and before its second; False where
     time was up before all was looked at: then nothing that was found can be relied on. Of orphans, those whose row
-    changed since are to be dropped (`drop_moved`). Raises Temporary, Permanent."""
-    if not _listed(stream, listing, window, walk, lambda page: findings.add(_patiently(judge, page, walk.sleep))):
+    changed since are to be dropped (`drop_moved`). A source may list more than the window; only rows that are meant are
+    judged. Raises Temporary, Permanent."""
+
+    def compared(events: Sequence[Event]) -> None:
+        findings.add(_patiently(judge, [each for each in events if is_meant(each)], walk.sleep))
+
+    if not _listed(stream, listing, window, walk, compared):
         return False
     for page in judge.destination.kept(judge.action, stream, *window):
         walk.alive()

@@ -1,6 +1,8 @@
 """A stretch of a stream is held against its destination on a schedule: what differs is counted, named and told, however
 little time a function has and wherever it dies."""
 
+import json
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,13 +13,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from adapters.cursors import DynamoCursors, last_run
+from adapters.cursors import LEASE_SECONDS, DynamoCursors, last_run
 from hub.connector import Difference, Kept, Standing, Written
 from hub.errors import Unavailable
-from hub.events import Event, parse_instant, timestamp_version
-from hub.reconcile import Judge, Reconciliation, Tally
+from hub.events import Event, timestamp_version
+from hub.reconcile import Finding, Judge, Reconciliation, Tally
 from hub.records import Record, TableRow
-from hub.streams import Stream
+from hub.streams import Ask, Page, Stream
 from tests import ledger_table
 from tests.fakes import NOW
 from tests.handlers.stream_world import ORDERS, StreamWorld
@@ -244,14 +246,103 @@ def test_operators_who_cannot_be_told_are_told_by_the_alarm(world: Both) -> None
     assert world.telemetry.lines[-1][1] == "operators were not told of the differences"
 
 
-def test_a_tally_is_the_same_when_it_was_kept(world: Both) -> None:
+def test_a_tally_is_the_same_when_it_was_kept() -> None:
+    found = [
+        Finding("missing", f"shop-eu/order/{number}", "#1", "Order", "", Decimal("6.25"), "EUR", ())
+        for number in (1, 2)
+    ]
+    tally = Tally()
+    tally.add(
+        3, [*found, Finding("orphan", "x"), Finding("differs", "y", differences=(Difference("total", "1", "2"),))]
+    )
+
+    again = Tally.from_json(json.loads(json.dumps(tally.to_json())))
+
+    assert again == tally
+    assert again.differences == 4
+    assert list(again.lines()) == [
+        "2 missing: 12.50 EUR",
+        "1 with other values",
+        "1 that the source does not list",
+    ]
+
+
+def test_what_lambda_delivers_twice_is_told_once(world: Both) -> None:
     del world.documents.kept_rows["3"]
-    world.documents.money["3"] = Decimal("12.50")
-    world.run(REQUEST)
-    item = DynamoCursors(world.dynamodb, "ledger").take(PATH, "x", parse_instant(at(-1)), "reconcile#to-erp")
-    assert item
+    world.size = 2
+    world.run(REQUEST, pages=4)
+    [request, *_] = world.to_run
+    world.run_all()
 
-    tally = Tally.from_json(item.progress["tally"])
+    assert world.run(request) == {"state": "outdated"}
+    assert len(world.told) == 1
 
-    assert tally.to_json() == item.progress["tally"]
-    assert list(tally.lines()) == ["1 missing: 12.50 EUR"]
+
+def test_a_listing_that_knows_no_windows_and_rows_without_a_version_count_once(world: Both) -> None:
+    world.write("undated", "")
+    asked = world.page
+
+    def everything(ask: Ask) -> Page:
+        return asked(replace(ask, since="", until=""))
+
+    world.page = everything  # type: ignore[method-assign]
+    world.documents.kept_rows = {}
+    world.size = 2
+    state = world.run(REQUEST, pages=16)
+    while world.to_run:
+        state = world.run(world.to_run.pop(0), pages=16)
+
+    assert (state["state"], state["rows"], state["differences"]) == ("ended", 13, 13)
+
+
+def test_a_stream_that_lists_everything_each_time_is_not_divided(world: Both) -> None:
+    full = replace(ORDERS, stream=replace(ORDERS.stream, mode="full"))
+    request = full.to_request() | {"reconcile": ASKED.to_request()}
+
+    assert world.run(request)["state"] == "ended"
+    world.size = 1
+    answer = world.run(request, pages=6)
+
+    assert (answer["state"], "lists all its rows each time" in answer["reason"]) == ("failed", True)
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_wherever_functions_die_the_end_tells_what_truly_differs(world: Both, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a world to be had again, no secret
+    world.size = 2
+    gone = {key for key in world.rows if dice.random() < 0.3}
+    for key in gone:
+        del world.documents.kept_rows[key]
+    orphans = {f"gone-{number}" for number in range(dice.randrange(4))}
+    for key in orphans:
+        world.documents.kept_rows[key] = (at(dice.uniform(1.5, 13)), b"{}")
+    mortal = 0.05
+
+    def meanwhile(ask: Ask) -> None:
+        if dice.random() < mortal:
+            raise dice.choice([Died(), Unavailable("HTTP 503")])
+        if dice.random() < 0.1:  # a change that is on its way: no difference
+            world.write(dice.choice(sorted(set(world.rows) - gone)), at(dice.uniform(0, 0.9)), "new")
+
+    world.before = meanwhile
+    requests: list[dict[str, Any]] = [REQUEST]
+    for number in range(200):
+        if not requests:
+            break
+        request = requests.pop(0)
+        try:
+            answer = world.run(request, pages=dice.randrange(6, 40), request_id=f"function-{number}")
+        except Died:
+            world.moment += timedelta(seconds=LEASE_SECONDS + 1)  # Lambda runs it again
+            requests.append(request)
+            continue
+        requests += [dict(each) for each in world.to_run] or ([REQUEST] if answer["state"] != "ended" else [])
+        world.to_run.clear()
+
+    assert not requests
+    assert answer["differences"] == len(gone) + len(orphans)
+    assert metric(world)[-1] == answer["differences"]
