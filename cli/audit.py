@@ -1,4 +1,5 @@
-"""`hub audit`: did anything get lost? Holds what the edge accepted in a period against what the ledger says of it."""
+"""`hub audit`: did anything get lost? Holds what was accepted at the edge, read from streams and taken from files in a
+period against what the ledger says of it."""
 
 import json
 import time
@@ -12,8 +13,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from adapters.accepted_lines import AcceptedLines
+from adapters.accepted_lines import QUEUED, AcceptedLines
 from adapters.ledger_history import LedgerHistory
+from adapters.telemetry import ACCEPTED
 from cli.ends import COLOURS
 from cli.failure import Failed
 from cli.flow import told
@@ -62,7 +64,7 @@ def audit(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Account for every event that was accepted in a period: how it ended, or that it waits. What is neither is named.
+    """Account for every event that was accepted or read in a period: how it ended, or that it waits. What is neither is named.
     Exit code 0 where all are accounted for, 1 where one is not."""
     if context.invoked_subcommand:
         return
@@ -81,9 +83,10 @@ def audit(
         opened.integration(integration)
     flows = opened.config.flows.values()
     sources = sorted({flow.source for flow in flows if integration in (None, flow.source)})
-    sources = [each for each in sources if opened.manifest(each).webhook]
+    sources = [each for each in sources if _functions(opened, each)]
     if not sources:
-        raise Failed(f"No flow begins at {integration or 'an integration that receives'}: nothing is accepted there.")
+        begins = integration or "an integration that receives or is read"
+        raise Failed(f"No flow begins at {begins}: nothing is accepted there.")
     with told(opened):
         audits = [_Audit(opened, source, start, end, now) for source in sources]
         for each in audits:
@@ -105,7 +108,8 @@ class _Audit:
         self.integration = integration
         self._stage = stage
         self._start, self._end, self._now = start, end, now
-        self._lines = AcceptedLines(stage.logs(), names.webhook_function(stage.name, integration))
+        logs = stage.logs()
+        self._logs = [AcceptedLines(logs, name, message) for name, message in _functions(stage, integration)]
         self._ledger = LedgerHistory(stage.dynamodb(), names.ledger_table(stage.name))
 
     def check_memory(self) -> None:
@@ -115,8 +119,8 @@ class _Audit:
                 "log_level is WARNING, by which the functions do not log what they accept: set it to INFO and deploy; "
                 "from then on there is something to audit."
             )
-        log_days, ledger_days = self._lines.kept_days(), self._stage.config.ledger_days
-        days = min(ledger_days, log_days or ledger_days)
+        ledger_days = self._stage.config.ledger_days
+        days = min(ledger_days, *(each.kept_days() or ledger_days for each in self._logs))
         if self._start < self._now - timedelta(days=days):
             which = "the ledger" if days == ledger_days else "the log"
             raise Failed(
@@ -131,7 +135,7 @@ class _Audit:
 
     def accepted(self, start: datetime, end: datetime) -> list[Accepted]:
         """What was accepted in a part of the period, each once."""
-        return once(list(self._lines.between(start, end)))
+        return once([accepted for log in self._logs for accepted in log.between(start, end)])
 
     def _flow(self, flow: str, accepted: Sequence[Accepted]) -> Audited:
         begun = _created(self._stage, flow)
@@ -151,6 +155,17 @@ class _Audit:
             later = [each for each in self.accepted(self._end, self._now) if each.key not in keys]
             ended |= self._ledger.outcomes(flow, [each.key for each in later])
         return account(given, later, ended, messages, self._now)
+
+
+def _functions(stage: Stage, integration: str) -> list[tuple[str, str]]:
+    """The functions that queue an integration's events, and the message of the lines that say so."""
+    manifest, stated = stage.manifest(integration), stage.config.integrations[integration]
+    found = [(names.webhook_function(stage.name, integration), ACCEPTED)] if manifest.webhook else []
+    if manifest.reads_files:
+        found.append((names.files_function(stage.name, integration), QUEUED))
+    elif stated.streams:
+        found.append((names.sync_function(stage.name, integration), QUEUED))
+    return found
 
 
 def _beside(stage: Stage, audits: Sequence[_Audit], start: datetime, end: datetime) -> Beside:
@@ -221,17 +236,18 @@ def _print(found: Sequence[Audited], beside: Beside | None, start: datetime, end
     if beside and beside.without_line:
         console.print(
             f"\nBeside these: {beside.without_line:,} in the ledger without a line of acceptance: a function ended\n"
-            "between queue and log, and the provider has sent them again; or they were not pushed"
+            "between queue and log, and the provider has sent them again, or they were read again"
         )
     if any(each.account.unaccounted for each in found):
         console.print(WHAT_TO_DO)
 
 
 WHAT_TO_DO = """
-What to do: each of these was acknowledged to its provider, and has neither an
-end nor a place on a queue. Let the provider send it again, or save the entity
-there once more, which sends it whole; `hub events find` with its id tells what
-became of it. Then find out who deleted from the ledger or purged a queue."""
+What to do: each of these was acknowledged to its provider, or read, and has
+neither an end nor a place on a queue. Let the provider send it again, or save
+the entity there once more, which sends it whole, or `hub sync backfill` the
+time; `hub events find` with its id tells what became of it. Then find out who
+deleted from the ledger or purged a queue."""
 
 
 def _print_flow(console: Console, each: Audited) -> None:

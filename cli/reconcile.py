@@ -4,10 +4,9 @@ import csv
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -18,43 +17,31 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.dynamodb import DynamoLedger
-from adapters.reaching import client_of, open_stream
+from adapters.findings import SqliteFindings
+from adapters.reaching import judge_of, open_stream
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsEventQueue
 from cli.failure import Failed
-from cli.findings import Findings, as_json
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption
 from cli.sync import IntegrationArgument, StreamArgument, YesOption, version, with_stream
 from cli.trail import WhyOption, noted
-from connectors import connector_module
 from hub import names
-from hub.connector import Comparable
 from hub.drain import Messages
-from hub.errors import Temporary
 from hub.events import Event
 from hub.ledger import searchable
-from hub.pull import State, pull
 from hub.receive import message_of
-from hub.reconcile import KINDS, Finding, Judge, Judged, orphan
+from hub.reconcile import Finding, Judge, Reconciliation, Tally, Walk, amount, drop_moved
+from hub.reconcile import reconcile as hold_against
 from hub.streams import Declared, Listing, Stream
 from infra.actions import declared_records, url_of
 from infra.ownership import divided
 
 TIMEOUT_SECONDS = 60.0
-WAITS_SECONDS = (1.0, 5.0, 20.0)  # between tries of the destination
-LONGEST_WAIT_SECONDS = 60.0  # that it may ask for
 SENT_AT_ONCE = 10
 COLOURS = {"missing": "red", "differs": "red", "behind": "yellow", "unreadable": "yellow", "orphan": "cyan"}
 COLUMNS = ("kind", "entity", "label", "doctype", "name", "money", "currency", "differences")
-MEANING = {
-    "missing": "missing",
-    "differs": "with other values",
-    "behind": "without the newest version",
-    "unreadable": "not judged, since the row cannot be read",
-    "orphan": "that the source does not list",
-}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 
 
@@ -94,27 +81,16 @@ def reconcile(
     if repair or repair_all:
         with told(opened):
             _repair(opened, chosen, comparison, None if repair_all else repair or [], yes, reason)
-    if comparison.counts:
+    if comparison.tally.differences:
         raise typer.Exit(1)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What a comparison has found."""
 
-    findings: Findings = field(default_factory=Findings)
-    counts: dict[str, int] = field(default_factory=dict)  # findings by kind
-    money: dict[str, dict[str, Decimal]] = field(default_factory=dict)  # what is at stake, by kind and currency
-
-    def count(self) -> None:
-        """Once all is found."""
-        money: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-        counts: dict[str, int] = defaultdict(int)
-        for each in self.findings.ranked():
-            counts[each.kind] += 1
-            if each.money is not None:
-                money[each.kind][each.currency] += each.money
-        self.counts, self.money = dict(counts), {kind: dict(sums) for kind, sums in money.items()}
+    findings: SqliteFindings
+    tally: Tally
 
 
 def _window(declared: Declared, since: str, until: str | None, now: datetime) -> tuple[str, str]:
@@ -151,53 +127,20 @@ def _flow(opened: Stage, declared: Declared, stated: str | None) -> str:
 
 def _compared(opened: Stage, declared: Declared, flow: str, window: tuple[str, str]) -> Comparison:
     stream, listing = _listing(opened, declared)
-    judge = _judge(opened, declared, flow)
-    comparison, findings = Comparison(), Findings()
-    comparison.findings = findings
+    findings, tally = SqliteFindings(), Tally()
     console = Console(stderr=True, highlight=False)
     with console.status(f"{stream.path}: asking the source") as status:
 
-        def compared(events: Sequence[Event]) -> None:
-            findings.add(_patiently(lambda: judge.judge(events)))
+        def shown() -> None:
             status.update(f"{stream.path}: {findings.listed():,} rows compared")
 
-        _listed(stream, listing, window, compared)
+        walk = Walk(_now, time.sleep, alive=shown)
+        judge = _judge(opened, declared, flow)
+        hold_against(stream, listing, window, judge, findings, walk)
         status.update(f"{stream.path}: looking for documents that the source does not list")
-        for page in judge.destination.kept(judge.action, stream, *window):
-            findings.add_orphans(map(orphan, page))
-        if findings.has_orphans():  # perhaps they changed since, and are listed behind the window
-            _listed(
-                stream,
-                listing,
-                (window[1], ""),
-                lambda events: findings.drop_orphans(judge.destination.identity(judge.action, each) for each in events),
-            )
-    comparison.count()
-    return comparison
-
-
-def _patiently(ask: Callable[[], list[Judged]]) -> list[Judged]:
-    """What the destination answers, in the end: a passing trouble must not end a long comparison."""
-    for wait in WAITS_SECONDS:
-        try:
-            return ask()
-        except Temporary as error:
-            time.sleep(max(wait, min(error.retry_after_seconds or 0.0, LONGEST_WAIT_SECONDS)))
-    return ask()
-
-
-def _listed(stream: Stream, listing: Listing, window: tuple[str, str], seen: Callable[[Sequence[Event]], None]) -> None:
-    pull(
-        stream,
-        listing,
-        State(),
-        keep=lambda state: state,
-        queue=seen,
-        now=_now,
-        sleep=time.sleep,
-        out_of_time=lambda: False,
-        window=window,
-    )
+        drop_moved(stream, listing, window[1], judge, findings, replace(walk, alive=lambda: None))
+    tally.add(findings.listed(), findings.ranked())
+    return Comparison(findings, tally)
 
 
 def _listing(opened: Stage, declared: Declared) -> tuple[Stream, Listing]:
@@ -212,23 +155,18 @@ def _listing(opened: Stage, declared: Declared) -> tuple[Stream, Listing]:
 def _judge(opened: Stage, declared: Declared, flow: str) -> Judge:
     config = opened.config
     stated, source = config.flows[flow], config.integrations[declared.stream.integration]
-    division = divided(config, stated)
-    end = config.integrations[stated.destination]
-    module = connector_module(end.connector)
-    client = client_of(module, url_of(end), _secrets(opened, stated.destination), TIMEOUT_SECONDS, 1)
-    destination = module.destination(client, division.settings(stated))
-    if not isinstance(destination, Comparable):
-        raise Failed(
-            f"{stated.destination} cannot be compared: its connector ({end.connector}) does not tell documents."
-        )
-    ledger = DynamoLedger(opened.dynamodb(), names.ledger_table(opened.name), days=0)  # only reads
-    return Judge(
-        division.actions[declared.stream.type],
-        declared_records(source)[declared.stream.type],
-        connector_module(source.connector).read,
-        destination,
-        lambda subjects: [head.version for head in ledger.heads_of([(flow, each) for each in subjects])],
+    division, end, kind = divided(config, stated), config.integrations[stated.destination], declared.stream.type
+    asked = Reconciliation(
+        flow=flow,
+        action=division.actions[kind],
+        record=declared_records(source)[kind],
+        destination=stated.destination,
+        connector=end.connector,
+        url=url_of(end),
+        settings=division.settings(stated),
     )
+    ledger = DynamoLedger(opened.dynamodb(), names.ledger_table(opened.name), days=0)  # only reads
+    return judge_of(asked, source.connector, _secrets(opened, stated.destination), ledger, TIMEOUT_SECONDS)
 
 
 def _secrets(opened: Stage, integration: str) -> IntegrationSecrets:
@@ -262,23 +200,19 @@ def show(comparison: Comparison, path: str, destination: str, limit: int) -> Non
         for number, each in enumerate(findings, start=1):
             for line in _below(each, destination):
                 console.print(Text(f"{number:>3}  {line}"), soft_wrap=True)
-    if sum(comparison.counts.values()) > limit:
-        shown = f"These are the first {limit}; --limit {sum(comparison.counts.values())} shows all, --csv writes them."
-        console.print(shown, soft_wrap=True)
-    for line in _summary(comparison, path, destination):
+    if (count := comparison.tally.differences) > limit:
+        console.print(f"These are the first {limit}; --limit {count} shows all, --csv writes them.", soft_wrap=True)
+    for line in _summary(comparison.tally, path, destination):
         console.print(Text(line), soft_wrap=True)
 
 
-def _summary(comparison: Comparison, path: str, destination: str) -> Iterator[str]:
-    rows = f"{path}: {_many(comparison.findings.listed(), 'row')} listed"
-    if not comparison.counts:
+def _summary(tally: Tally, path: str, destination: str) -> Iterator[str]:
+    rows = f"{path}: {_many(tally.rows, 'row')} listed"
+    if not tally.counts:
         yield f"{rows}; {destination} says the same."
         return
     yield f"{rows}. In {destination}:"
-    for kind in KINDS:
-        if count := comparison.counts.get(kind):
-            sums = " + ".join(_amount(amount, unit) for unit, amount in sorted(comparison.money.get(kind, {}).items()))
-            yield f"  {count:,} {MEANING[kind]}{f': {sums}' if sums else ''}"
+    yield from (f"  {line}" for line in tally.lines())
 
 
 def _many(count: int, what: str) -> str:
@@ -290,13 +224,7 @@ def _called(finding: Finding) -> str:
 
 
 def _money(finding: Finding) -> str:
-    return "" if finding.money is None else _amount(finding.money, finding.currency)
-
-
-def _amount(money: Decimal, currency: str) -> str:
-    """Exactly, with two decimals at least."""
-    whole, _, decimals = f"{money:,f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')} {currency}"
+    return "" if finding.money is None else amount(finding.money, finding.currency)
 
 
 def _below(finding: Finding, destination: str) -> Iterator[str]:
@@ -309,21 +237,21 @@ def _below(finding: Finding, destination: str) -> Iterator[str]:
             yield f"{each.field}: {each.source or 'nothing'} at the source, {each.destination or 'nothing'} in {destination}"
 
 
-def _print_json(findings: Findings) -> None:
+def _print_json(findings: SqliteFindings) -> None:
     first = True
     for each in findings.ranked():  # one at a time: there may be many
-        typer.echo(("[" if first else ",") + "\n  " + json.dumps(as_json(each)), nl=False)
+        typer.echo(("[" if first else ",") + "\n  " + json.dumps(each.to_json()), nl=False)
         first = False
     typer.echo("[]" if first else "\n]")
 
 
-def _write_csv(path: Path, findings: Findings) -> None:
+def _write_csv(path: Path, findings: SqliteFindings) -> None:
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
             lines.writerow(COLUMNS)
             for each in findings.ranked():
-                row = as_json(each) | {
+                row = each.to_json() | {
                     "differences": "; ".join(
                         f"{one.field}: {one.source} → {one.destination}" for one in each.differences
                     )
@@ -368,7 +296,7 @@ def _repair(
     typer.echo(f"{_many(count, 'row')} sent again; `hub events show ENTITY` tells what becomes of each.", err=True)
 
 
-def _subjects(findings: Findings, wanted: Sequence[str]) -> list[str]:
+def _subjects(findings: SqliteFindings, wanted: Sequence[str]) -> list[str]:
     """The entities that people name by key, by label or in full; raises Failed for what no finding is called."""
     found: dict[str, list[str]] = defaultdict(list)
     for each in findings.ranked():

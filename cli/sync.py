@@ -16,7 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.backfills import DynamoBackfills
-from adapters.cursors import COMPARISON, CURSOR, RESET, DynamoCursors, is_leased, last_run, orphans_of, state_of
+from adapters.cursors import (
+    COMPARISON,
+    CURSOR,
+    RECONCILIATION,
+    RESET,
+    DynamoCursors,
+    is_leased,
+    last_run,
+    orphans_of,
+    state_of,
+)
 from adapters.lambdas import invoke_later
 from cli.failure import Failed
 from cli.flow import told
@@ -67,6 +77,7 @@ class Streaming:
     compared: str = ""  # how it was held against what was queued
     orphans_waiting: int = 0  # for `hub sync approve`
     backfills: list[Filling] = field(default_factory=list)
+    reconciled: list[str] = field(default_factory=list)  # how it was held against each flow's destination
 
 
 @app.command("status")
@@ -132,6 +143,8 @@ def _below(row: Streaming) -> Iterator[str]:
         yield f"{row.stream}: {row.reset}"
     if row.compared:
         yield f"{row.stream}: {row.compared}"
+    for each in row.reconciled:
+        yield f"{row.stream}: {each}"
     if row.orphans_waiting:
         yield (
             f"{row.stream}: {row.orphans_waiting:,} rows that vanished wait: "
@@ -367,6 +380,7 @@ def _streaming(opened: Stage, integration: str, now: datetime) -> Iterator[Strea
             _told_comparison(comparison, now),
             orphans_of(comparison).get("count", 0),
             backfills(opened).fillings(declared.stream.path, now),
+            [_told_reconciliation(each, now) for each in cursors(opened).records(declared.stream.path, RECONCILIATION)],
         )
 
 
@@ -400,6 +414,16 @@ def _told_comparison(item: dict[str, Any], now: datetime) -> str:
         return f"was to be compared {when}, and {last.get('reason', 'goes on')}"
     orphans = f"; {_told_orphans(last)}" if last.get("orphans") else ""
     return f"was compared {when}: {last['queued']:,} rows differed{orphans}"
+
+
+def _told_reconciliation(item: dict[str, Any], now: datetime) -> str:
+    flow, last = item["record"]["S"].removeprefix(RECONCILIATION), last_run(item)
+    if is_leased(item, now) or not last:
+        return f"is being reconciled by {flow}"
+    when, found = _ago(last["at"], now), last.get("differences", 0)
+    if last["state"] != "ended":
+        return f"was to be reconciled by {flow} {when}, and {last.get('reason', 'goes on')}"
+    return f"was reconciled by {flow} {when}: {found:,} {'difference' if found == 1 else 'differences'}"
 
 
 def _told_orphans(last: dict[str, Any]) -> str:

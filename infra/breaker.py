@@ -77,6 +77,7 @@ class DestinationBreaker(Construct):
             memory_mb=256,  # never in a hurry; its packages take 85 MB
             dimensions={"stage": stage, "destination": destination},
             purpose=f"Pauses the flows to {destination} while it is down, and releases what is parked for it",
+            network=integration.network,
         )
         accept(
             function.role,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from connectors import FOLDER, connector_names
 from hub import names
-from hub.config import Flow, Integration
+from hub.config import Flow, Integration, StreamConfig
 from hub.manifest import Manifest
 from infra.actions import IGNORE, ROW, declared_records, event_actions, manifest, url_of
 from infra.mistakes import Mistake, told
@@ -51,6 +51,9 @@ def sense(value: Any) -> Iterator[Mistake]:
             yield from _reachable(
                 ("integrations", flow.destination, "url"), integrations.get(flow.destination), manifests
             )
+    if len(manifests) == len(integrations):
+        for name in integrations:
+            yield from _unreconciled(("integrations", name), name, integrations, flows)
     yield from disputes(integrations, flows, manifests)
     yield from _names(value)
 
@@ -99,6 +102,8 @@ def _integration(place: Place, integration: Integration, facts: Manifest, stage:
             there = ", ".join((ROW, *facts.reads_rows_as))
             what = f"{facts.title} reads no row as {stated.record!r}"
             yield Mistake((*place, "streams", stream, "record"), what, f"use one of: {there}")
+        if stated.reconcile:
+            yield from _reconciled((*place, "streams", stream, "reconcile"), stream, stated, facts)
         if facts.reads_files and stated.schedule:
             what = "states a schedule, but files are taken in when they are dropped"
             yield Mistake((*place, "streams", stream, "cron" if stated.cron else "every"), what, "remove it")
@@ -106,6 +111,40 @@ def _integration(place: Place, integration: Integration, facts: Manifest, stage:
         what = f"state what the files hold; see the README of {facts.name}"
         yield Mistake((*place, "streams"), "is missing", what)
     yield from senders(place, integration, facts)
+
+
+def _reconciled(place: Place, name: str, stated: StreamConfig, facts: Manifest) -> Iterator[Mistake]:
+    known = next((each for each in facts.stream if each.name == name), None)
+    mode = stated.mode or (known.mode if known else "incremental")
+    cursor = stated.cursor or (known.cursor if known else "timestamp")
+    if facts.reads_files or mode == "delta" or cursor != "timestamp":
+        yield Mistake(place, "needs rows that tell when they changed, and can be listed by that", "remove it")
+
+
+def _unreconciled(
+    place: Place, source: str, integrations: Mapping[str, Integration], flows: Mapping[str, Flow]
+) -> Iterator[Mistake]:
+    """A stream that is to be reconciled leads to documents that can be compared."""
+    manifests = {name: manifest(each.connector) for name, each in integrations.items()}
+    for stream, stated in integrations[source].streams.items():
+        if not stated.reconcile:
+            continue
+        kind, comparable = manifests[source].event_type(stream), set[str]()
+        for flow in flows.values():
+            if flow.source == source and flow.destination in manifests:
+                end, declared = manifests[flow.destination], declared_records(integrations[source])
+                action = event_actions(manifests[source], end, flow.actions, declared).get(kind)
+                found = {each.name for each in end.action if each.compares and each.name == action}
+                comparable |= found
+                networks = [integrations[name].network for name in (source, flow.destination)]
+                if found and None not in networks and networks[0] != networks[1]:
+                    what = (
+                        f"needs one function to reach {source} and {flow.destination}, which state different networks"
+                    )
+                    yield Mistake((*place, "streams", stream, "reconcile"), what, "state the same network at both")
+        if not comparable:
+            what = "no flow leads its rows to documents that can be compared"
+            yield Mistake((*place, "streams", stream, "reconcile"), what, "remove it")
 
 
 def _model_of(connector: str, name: str) -> type[BaseModel] | None:

@@ -147,6 +147,7 @@ class Flow(Construct):
             memory_mb=MEMORY_MB,
             dimensions={"stage": stage, "flow": self.name},
             purpose=f"Applies the events of flow {self.name} to {flow.destination}",
+            network=destination.network,
         )
         shared.bodies.argue(function.role)
         lambda_.CfnEventSourceMapping(

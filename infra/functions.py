@@ -13,9 +13,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from hub import names
+from hub.config import Network
 from hub.settings import MAX_ENVIRONMENT_BYTES, Settings
 from infra.alarms import ring
 from infra.mistakes import ConfigurationError
+from infra.network import join, may_join
 from infra.platform import Platform
 from infra.rules import accept
 
@@ -56,6 +58,7 @@ class HubFunction(Construct):
         reserved_concurrency: int | None = None,
         invoked_by_strangers: bool = False,
         runs_itself: bool = False,
+        network: Network | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -80,6 +83,7 @@ class HubFunction(Construct):
                     ]
                 ),
                 "Hub": iam.PolicyDocument(statements=list(rights)),
+                **({"Network": iam.PolicyDocument(statements=may_join(self, network))} if network else {}),
             },
         )
         self.role = role
@@ -103,6 +107,8 @@ class HubFunction(Construct):
             recursive_loop=lambda_.RecursiveLoop.ALLOW if runs_itself else None,
             **(_quiet(runtime.log_level) if invoked_by_strangers else {}),
         )
+        if network:
+            join(self.function, role, network)
         ring(
             self,
             "Errors",

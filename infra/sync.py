@@ -4,16 +4,20 @@ import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
+from hub.reconcile import DIFFERENCES
 from hub.settings import SyncSettings
+from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
-from infra.streams import streams_of
+from infra.network import network_of
+from infra.streams import reconciliations_of, streams_of
 
 TIMEOUT_SECONDS = 900  # Lambda's longest: each function that goes on costs a start and the page that it reads first
 MEMORY_MB = 512  # packages take 85 MB, a page some MB, what is remembered of a pass 40 MB
@@ -36,6 +40,8 @@ class Sync(Construct):
         stack, stage, stated = cdk.Stack.of(self), runtime.stage, shared.config.integrations[integration]
         name = names.sync_function(stage, integration)
         is_compared = any(each.compare for each in stated.streams.values())
+        self._reconciled = reconciliations_of(shared.config, integration)
+        topic_arn = runtime.alarms.topic_arn if self._reconciled else ""
         itself = stack.format_arn(
             service="lambda", resource="function", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )
@@ -54,8 +60,14 @@ class Sync(Construct):
                 queue_urls=[flow.queue.queue_url for flow in flows],
                 bodies_bucket=shared.bodies.name,
                 ledger_table=names.ledger_table(stage),
+                topic_arn=topic_arn,
             ),
             longest={
+                **(
+                    {topic_arn: f"arn:aws-us-gov:sns:us-gov-west-1:123456789012:{names.alarms_topic(stage)}"}
+                    if topic_arn
+                    else {}
+                ),
                 **{flow.queue.queue_url: longest_queue_url(names.queue(stage, flow.name)) for flow in flows},
                 **shared.bodies.longest(),
             },
@@ -72,17 +84,56 @@ class Sync(Construct):
                 iam.PolicyStatement(
                     actions=["lambda:InvokeFunction"], resources=[itself]
                 ),  # to go on where time was up
+                *self._may_reconcile(runtime, integration, shared),
             ],
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Reads the streams of {integration}",
             runs_itself=True,
+            network=network_of(shared.config, [integration, *self._ends()]),
         )
         shared.bodies.argue(function.role)
         if is_compared:
             shared.bodies.argue_streams(function.role, integration)
         self._schedules(integration, shared, function)
+        if self._reconciled:
+            ring(
+                self,
+                "Differences",
+                name=f"hub-{stage}-{integration}-differences",
+                metric=cloudwatch.Metric(
+                    namespace=names.METRICS_NAMESPACE,
+                    metric_name=DIFFERENCES,
+                    dimensions_map={"stage": stage, "integration": integration},
+                    statistic="Maximum",
+                    period=cdk.Duration.minutes(5),
+                ),
+                above=0,
+                of=1,
+                why=f"What {integration} says and what was written of it differ: the notice that came with this tells how to "
+                "look (hub reconcile)",
+                topic=runtime.alarms,
+                silence=cloudwatch.TreatMissingData.IGNORE,  # until the next reconciliation finds none
+            )
+
+    def _ends(self) -> list[str]:
+        """The destinations that its streams are held against."""
+        return sorted({each.destination for pairs in self._reconciled.values() for each in pairs})
+
+    def _may_reconcile(self, runtime: Runtime, integration: str, shared: Destinations) -> list[iam.PolicyStatement]:
+        """To ask the destinations, to see in the ledger what has ended, and to tell."""
+        if not self._reconciled:
+            return []
+        return [
+            *(may_read_secret(self, runtime.stage, end) for end in self._ends()),
+            iam.PolicyStatement(
+                actions=["dynamodb:BatchGetItem"],
+                resources=[shared.table.table_arn],
+                conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{integration}/*"]}},
+            ),
+            iam.PolicyStatement(actions=["sns:Publish"], resources=[runtime.alarms.topic_arn]),
+        ]
 
     def _schedules(self, integration: str, shared: Destinations, function: HubFunction) -> None:
         arn = function.function.function_arn
@@ -102,6 +153,10 @@ class Sync(Construct):
             planned = {f"Schedule{name}": (stated.schedule, request)} if stated.schedule else {}
             if stated.compare:
                 planned[f"Compare{name}"] = (f"rate({stated.compare})", request | {"compare": True})
+            if stated.reconcile:
+                for pair in self._reconciled.get(name, ()):
+                    asked = request | {"reconcile": pair.to_request()}
+                    planned[f"Reconcile{name}{pair.flow}"] = (f"rate({stated.reconcile.every})", asked)
             for construct_id, (expression, what) in planned.items():
                 scheduler.CfnSchedule(
                     self,

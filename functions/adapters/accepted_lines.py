@@ -1,22 +1,38 @@
-"""CloudWatch Logs: the lines in which the webhook functions name each event that they accepted."""
+"""CloudWatch Logs: the lines in which functions name each event that a queue keeps.
+
+A webhook function writes one for each event; the functions that read streams and files write one for a page of them.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters.telemetry import ACCEPTED
-from hub.audit import Accepted
+from adapters.telemetry import ACCEPTED, Telemetry
+from hub.audit import Accepted, packed, told
+from hub.events import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 
-class AcceptedLines:
-    """The log of one webhook function."""
+QUEUED = "queued"  # the message of the line that names a page of events
+EVENTS_PER_LINE = 2_000  # some 70 KB; CloudWatch cuts a line at 256 KB
 
-    def __init__(self, client: "CloudWatchLogsClient", function: str) -> None:
+
+def tell_queued(telemetry: Telemetry, events: Sequence[Event]) -> None:
+    """Name events that the queues keep, for `hub audit`."""
+    for start in range(0, len(events), EVENTS_PER_LINE):
+        share = events[start : start + EVENTS_PER_LINE]
+        telemetry.report(QUEUED, {"count": len(share), "events": packed(share)})
+
+
+class AcceptedLines:
+    """The log of one function; `message` is that of its lines."""
+
+    def __init__(self, client: "CloudWatchLogsClient", function: str, message: str = ACCEPTED) -> None:
         self._client = client
+        self._message = message
         self._group = f"/aws/lambda/{function}"
 
     def between(self, start: datetime, end: datetime) -> Iterator[Accepted]:
@@ -25,13 +41,13 @@ class AcceptedLines:
             logGroupName=self._group,
             startTime=_milliseconds(start),
             endTime=_milliseconds(end),
-            filterPattern=f'{{ $.message = "{ACCEPTED}" }}',
+            filterPattern=f'{{ $.message = "{self._message}" }}',
         )
         for page in pages:
             for line in page["events"]:
                 at = datetime.fromtimestamp(line["timestamp"] / 1000, UTC)
-                if (accepted := _accepted(line["message"], at)) and start <= at < end:
-                    yield accepted
+                if start <= at < end:
+                    yield from _accepted(line["message"], at, self._message)
 
     def kept_days(self) -> int | None:
         """For how many days a line is kept; None for ever."""
@@ -42,14 +58,16 @@ class AcceptedLines:
         return None
 
 
-def _accepted(message: str, at: datetime) -> Accepted | None:
+def _accepted(text: str, at: datetime, message: str) -> list[Accepted]:
     try:
-        line: Any = json.loads(message)
-        if line["message"] == ACCEPTED:
-            return Accepted(line["entity"], line["event"], line["type"], at)
-    except (ValueError, TypeError, KeyError):
-        pass
-    return None
+        line: Any = json.loads(text)
+        if line["message"] != message:
+            return []
+        if message == QUEUED:
+            return list(told(line["events"], at))
+        return [Accepted(line["entity"], line["event"], line["type"], at)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300  # after the last page: one page with all its tries takes less, and a dead run delays no longer
 CURSOR = "cursor"  # the record of the stream itself; a window of a backfill has its own
 COMPARISON = "comparison"  # the record of a run that lists everything
+RECONCILIATION = "reconcile#"  # how the record begins of holding it against a flow's destination
 APPROVAL = "approval#"  # how the records begin that say who approved what
 RESET = "reset#"  # how the records begin that say by whom, when and why a cursor was set
 _STAND = struct.Struct(">QQ")
@@ -101,6 +102,8 @@ class HeldCursor:
         self.state = state_of(item)
         self.paused = item["paused"]["S"] if "paused" in item else ""  # by whom and why
         self.is_done = "done" in item  # a window that needs no other run
+        self.last = last_run(item)
+        self.progress: dict[str, Any] = json.loads(zlib.decompress(item["progress"]["B"])) if "progress" in item else {}
 
     def keep(self, state: State, now: datetime) -> State:
         """Keep a state and prolong the lease; raises LeaseLost where it has passed to another, and LedgerUnavailable."""
@@ -122,6 +125,24 @@ class HeldCursor:
             raise LeaseLost("another run has taken the stream: this one was thought dead")
         self.state = state
         return state
+
+    def put(self, progress: Mapping[str, Any], now: datetime) -> None:
+        """As `keep`, of work whose state is no State: anything that JSON can say."""
+        kept = _call(
+            self._client.update_item,
+            TableName=self._table,
+            Key=self._key,
+            UpdateExpression="SET progress = :progress, lease_until = :until",
+            ConditionExpression="lease_owner = :owner",
+            ExpressionAttributeValues={
+                ":progress": {"B": zlib.compress(json.dumps(progress).encode())},
+                ":owner": {"S": self._owner},
+                ":until": {"N": str(int(now.timestamp()) + LEASE_SECONDS)},
+            },
+            ReturnValues="UPDATED_NEW",
+        )
+        if kept is None:
+            raise LeaseLost("another run has taken the stream: this one was thought dead")
 
     def leave(self, last: Mapping[str, object] | None = None) -> None:
         """End the lease, if it is still this owner's; `last` says how the run went, for people."""

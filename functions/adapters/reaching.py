@@ -12,11 +12,14 @@ from adapters.databases import client_at, is_web
 from adapters.http import DestinationHttp
 from adapters.secrets import IntegrationSecrets
 from connectors import connector_module
-from hub.connector import HttpClient, Reach
+from hub.connector import Comparable, HttpClient, Reach
+from hub.errors import NotConfigured
 from hub.streams import Declared, Listing, Stream
 
 if TYPE_CHECKING:
+    from adapters.dynamodb import DynamoLedger
     from hub.drain import Messages
+    from hub.reconcile import Judge, Reconciliation
 
 
 def open_stream(
@@ -63,3 +66,30 @@ def client_of(
         signer.forget()
 
     return http(signer.headers, forget)
+
+
+def judge_of(
+    asked: "Reconciliation",
+    source: str,
+    secrets: IntegrationSecrets,
+    ledger: "DynamoLedger",
+    timeout_seconds: float,
+) -> "Judge":
+    """What judges the rows of a stream that the connector `source` reads; raises NotConfigured where the destination does
+    not tell what it keeps. `secrets` are the destination's."""
+    from hub.reconcile import Judge
+
+    module = connector_module(asked.connector)
+    client = client_of(module, asked.url, secrets, timeout_seconds, 1, asked.settings)
+    destination = module.destination(client, asked.settings)
+    if not isinstance(destination, Comparable):
+        raise NotConfigured(
+            f"{asked.destination} cannot be compared: its connector ({asked.connector}) does not tell documents."
+        )
+    return Judge(
+        asked.action,
+        asked.record,
+        connector_module(source).read,
+        destination,
+        lambda subjects: [head.version for head in ledger.heads_of([(asked.flow, each) for each in subjects])],
+    )

@@ -28,7 +28,7 @@ from hub.errors import NotConfigured
 from hub.events import Event
 from hub.guard import Guard
 from hub.ledger import Ledger
-from hub.names import breaker_function, sync_function
+from hub.names import breaker_function, secret, sync_function
 from hub.receive import Bodies, Outside, Receiver, Tokens, message_of
 from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
     from hub.drain import Messages
     from hub.files import Intake, Table
     from hub.pace import Pacer
+    from hub.reconcile import Judge, Reconciliation
     from hub.records import Record
 
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
@@ -385,15 +386,19 @@ class SyncHub:
     telemetry: Telemetry
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    judge: "Callable[[Reconciliation], Judge]"
+    tell: Callable[[str, str], None]  # as Notices.tell
 
 
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
+    from adapters.accepted_lines import tell_queued
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
     from adapters.lambdas import invoke_later
-    from adapters.reaching import open_stream
+    from adapters.reaching import judge_of, open_stream
+    from adapters.sns import SnsNotices
 
     settings = SyncSettings.from_env(environment)
     session: Any = botocore.session.get_session()
@@ -404,14 +409,30 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     s3 = cache(lambda: session.create_client("s3", config=PATIENT))  # most runs need none
     bodies = LateBodies(lambda: S3Bodies(s3(), settings.bodies_bucket))
+    telemetry = Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now)
 
     def queue(events: Sequence[Event]) -> None:
         messages = [(event, message_of(event, bodies)) for event in events]
         for each in queues:
             each.put(messages)
+        tell_queued(telemetry, events)  # behind the queue, as the edge does: what is told is kept
 
     client = session.create_client("lambda", config=PATIENT)
     dynamodb = session.create_client("dynamodb", config=PATIENT)
+
+    def judge(asked: "Reconciliation") -> "Judge":
+        from adapters.dynamodb import DynamoLedger
+
+        secret_id = secret(settings.stage, asked.destination)
+        of_destination = IntegrationSecrets(
+            session.create_client("secretsmanager", config=PATIENT), secret_id, time.monotonic, utc_now
+        )
+        ledger = DynamoLedger(dynamodb, settings.ledger_table, days=0)  # only reads
+        return judge_of(asked, settings.connector, of_destination, ledger, settings.http_timeout_seconds)
+
+    def tell(subject: str, text: str) -> None:
+        SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn).tell(subject, text)
+
     return SyncHub(
         DynamoCursors(dynamodb, settings.ledger_table),
         DynamoBackfills(dynamodb, settings.ledger_table),
@@ -419,9 +440,11 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
         lambda declared: open_stream(declared, settings.url, secrets, settings.http_timeout_seconds, utc_now),
         queue,
         lambda request: invoke_later(client, sync_function(settings.stage, settings.integration), request),
-        Telemetry("sync", {"stage": settings.stage, "integration": settings.integration}, utc_now),
+        telemetry,
         utc_now,
         time.sleep,
+        judge,
+        tell,
     )
 
 
@@ -439,6 +462,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     """The files Lambda of one integration, from its environment."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from adapters.accepted_lines import tell_queued
     from adapters.files import DynamoFiles, S3Files
     from adapters.inbox import SqsInbox
     from adapters.sns import SnsNotices
@@ -454,6 +478,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
     senders = ThreadPoolExecutor(SENDERS)
+    telemetry = Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now)
 
     def open_table(stream: Stream, file: BinaryIO) -> "Table":
         table: Table = connector_module(settings.connector).table(file, streams[stream.name].settings)
@@ -471,6 +496,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
             apart.setdefault(zlib.crc32(event.subject.encode()) % SENDERS, []).append(event)
         for sent in [senders.submit(send, share) for share in apart.values()]:
             sent.result()
+        tell_queued(telemetry, events)
 
     inbox = SqsInbox(sqs, settings.inbox_url)
     sns = session.create_client("sns", config=PATIENT)
@@ -487,5 +513,5 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
         ),
         inbox.go_on,
         inbox.hide,
-        Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now),
+        telemetry,
     )

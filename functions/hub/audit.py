@@ -1,9 +1,14 @@
 """Account for what came in: n events accepted, n of them found again, and every one that is not is named."""
 
+import base64
+import json
+import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from hub.events import Event
 
 Key = tuple[str, str]  # entity and event id: what providers call an id need not be one across entities
 ON_A_QUEUE_AT_MOST = timedelta(days=14)  # SQS keeps no message for longer
@@ -11,7 +16,7 @@ ON_A_QUEUE_AT_MOST = timedelta(days=14)  # SQS keeps no message for longer
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event that the edge acknowledged to its provider, as the log tells it."""
+    """An event that the edge acknowledged to its provider, or that was read and queued, as the log tells it."""
 
     entity: str
     event_id: str
@@ -32,6 +37,26 @@ class Account:
     outcomes: Mapping[str, int]  # as the ledger has them
     waiting: int  # not ended, and as many messages wait on the flow's queues
     unaccounted: tuple[Accepted, ...]  # not ended, and on no queue; the oldest first
+
+
+def packed(events: Iterable[Event]) -> str:
+    """What the log must say of events that were queued, in some 35 characters each where they are many: `told` reads it."""
+    told: dict[str, list[str]] = {}
+    for each in events:
+        told.setdefault(each.type, []).extend((each.subject, each.id))
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), check_circular=False)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"))).decode()
+
+
+def told(text: str, at: datetime) -> Iterator[Accepted]:
+    """Read what `packed` wrote; raises ValueError, TypeError or AttributeError for what it did not."""
+    try:
+        raw = zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError("not what `packed` writes") from error
+    for kind, pairs in json.loads(raw.decode("utf-8", "surrogatepass")).items():
+        for subject, event_id in zip(pairs[::2], pairs[1::2], strict=True):
+            yield Accepted(subject, event_id, kind, at)
 
 
 def once(accepted: Collection[Accepted]) -> list[Accepted]:

@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from hub.pace import Pacing
 from hub.streams import CursorKind, Mode
@@ -75,6 +84,39 @@ class Orphans(_Strict):
     )
 
 
+def _span(text: str) -> str:
+    if not SPAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no span such as '15 minutes', '1 hour' or '2 days'")
+    return text
+
+
+Span = Annotated[str, BeforeValidator(_text), AfterValidator(_span)]
+
+
+def seconds_of(span: str) -> float:
+    """A span in seconds."""
+    count, unit = span.split()
+    return int(count) * {"minute": 60.0, "hour": 3600.0, "day": 86_400.0}[unit.removesuffix("s")]
+
+
+class Reconcile(_Strict):
+    """A stream's rows are held against the destination's documents now and then."""
+
+    every: Span = Field(description="How often: '1 day'.")
+    window: Span = Field(default="7 days", description="Rows that changed within so long, up to the tolerance.")
+    tolerance: Span = Field(
+        default="1 hour",
+        description="Rows that changed within so long are left out: they may be on their way. Longer than it takes until "
+        "they are read and applied.",
+    )
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if seconds_of(self.window) > 366 * 86_400:
+            raise ValueError("window is longer than 366 days: what is older is compared by hand (hub reconcile)")
+        return self
+
+
 class StreamConfig(_Strict):
     """A stream that is read: when, and what its connector does not know of itself."""
 
@@ -112,13 +154,14 @@ class StreamConfig(_Strict):
     orphans: Orphans | None = Field(
         default=None, description="What to do with rows that are listed no more. Not stated: nothing. Needs compare."
     )
+    reconcile: Reconcile | None = Field(
+        default=None, description="How often its rows are held against the documents at the flow's destination."
+    )
 
     @field_validator("every", "compare")
     @classmethod
     def _is_a_span(cls, every: str | None) -> str | None:
-        if every is not None and not SPAN.fullmatch(every):
-            raise ValueError(f"{every!r} is no span such as '15 minutes', '1 hour' or '2 days'")
-        return every
+        return None if every is None else _span(every)
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:
@@ -134,6 +177,17 @@ class StreamConfig(_Strict):
         if self.cron:
             return f"cron({self.cron})"
         return f"rate({self.every})" if self.every else None
+
+
+class Network(_Strict):
+    """A private network that is there already. The hub's functions that reach the system run within it."""
+
+    subnets: list[Annotated[str, StringConstraints(pattern=r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")]] = Field(
+        min_length=1, max_length=16, description="Ids of its subnets, in two zones at least: subnet-…."
+    )
+    security_groups: list[Annotated[str, StringConstraints(pattern=r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$")]] = Field(
+        min_length=1, max_length=5, description="Ids of the groups that the functions belong to: sg-…."
+    )
 
 
 class Integration(_Strict):
@@ -176,6 +230,9 @@ class Integration(_Strict):
     pacing: PacingLimits = Field(default_factory=PacingLimits)
     streams: dict[Name, StreamConfig] = Field(
         default_factory=dict, description="What is read from it page by page, beside what it sends by itself."
+    )
+    network: Network | None = Field(
+        default=None, description="The private network that the system is reached from; see docs/network.md."
     )
     token_header: str = Field(
         default="",

@@ -37,6 +37,7 @@ class Action(BaseModel):
     # both write one must agree who owns it (`ownership` in the configuration)
     by_default: bool = True  # false: only where a flow's `actions` name it
     lookup: bool = False  # of a `once` action: the code has `find`, which tells whether an event's was done
+    compares: bool = False  # the code has `standings`, which tells how what it wrote stands beside a record
 
     @model_validator(mode="after")
     def _lookup_serves_once(self) -> Self:

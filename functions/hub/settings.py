@@ -153,6 +153,7 @@ class SyncSettings(Settings):
     queue_urls: list[str]  # one per flow that starts at this integration
     bodies_bucket: str
     ledger_table: str
+    topic_arn: str = ""  # where differences are told; "" where nothing is reconciled
     http_timeout_seconds: float = 60.0
 
 

@@ -7,6 +7,7 @@ from hub.errors import HubError
 from hub.streams import Declared
 from sync import running
 from sync.comparison import compare_stream
+from sync.reconciliation import reconcile_stream
 from sync.windows import fill_windows
 
 
@@ -16,6 +17,8 @@ def sync(request: dict[str, Any], context: Any, hub: SyncHub) -> dict[str, Any]:
         return fill_windows(request, context, hub)
     if "compare" in request or "approve" in request:
         return compare_stream(request, context, hub)
+    if "reconcile" in request:
+        return reconcile_stream(request, context, hub)
     return sync_stream(request, context, hub)
 
 

@@ -86,11 +86,18 @@ def leave(end: Callable[[dict[str, object]], None], last: dict[str, object]) -> 
         return
 
 
-def stopped(trouble: HubError, held: HeldCursor, about: Mapping[str, object], hub: SyncHub) -> dict[str, Any]:
-    """The answer of a run that came to no end. A lost lease is another run's by now, any other is ended."""
+def stopped(
+    trouble: HubError,
+    held: HeldCursor,
+    about: Mapping[str, object],
+    hub: SyncHub,
+    more: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """The answer of a run that came to no end. A lost lease is another run's by now, any other is ended, and `more` kept
+    of it."""
     if isinstance(trouble, LeaseLost):
         hub.telemetry.warn("run stopped", {**about, "reason": str(trouble)})
         return {"state": "lost"}
-    leave(held.leave, failed(trouble, hub))
+    leave(held.leave, failed(trouble, hub) | dict(more or {}))
     hub.telemetry.warn("run failed", {**about, "code": trouble.code, "reason": str(trouble)}, {"RunsFailed": 1})
     return {"state": "failed", "reason": f"{trouble.code}: {trouble}"}

@@ -17,11 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from infra.local.graphql import Invalid, Selected, Type, check, parse, project
 from infra.local.shopify import API_VERSION, Body
+from infra.local.shopify_levels import MOST_POINTS, THROTTLED, Bucket, cost, levels, paged, too_dear
 
 LOCATION = "gid://shopify/Location/655441491"
 PATH = f"/admin/api/{API_VERSION}/graphql.json"
@@ -37,7 +39,7 @@ SCHEMA = {
             "order": "Order",
         },
         {
-            "locations": ("first",),
+            "locations": ("first", "after"),
             "productVariants": ("first", "query"),
             "productVariant": ("id",),
             "order": ("id",),
@@ -62,17 +64,24 @@ SCHEMA = {
         },
     ),
     "Shop": Type({"name": "", "currencyCode": ""}),
-    "Locations": Type({"nodes": "Location"}),
-    "Location": Type({"id": "", "name": ""}),
+    "Locations": Type({"nodes": "Location", "pageInfo": "PageInfo"}),
+    "Location": Type(
+        {"id": "", "name": "", "inventoryLevels": "InventoryLevels"}, {"inventoryLevels": ("first", "after", "query")}
+    ),
+    "InventoryLevels": Type({"nodes": "InventoryLevel", "pageInfo": "PageInfo"}),
+    "PageInfo": Type({"hasNextPage": "", "endCursor": ""}),
     "ProductVariants": Type({"nodes": "ProductVariant"}),
     "ProductVariant": Type(
         {"id": "", "sku": "", "price": "", "product": "Product", "inventoryItem": "InventoryItem"},
     ),
     "Product": Type({"id": ""}),
     "InventoryItem": Type(
-        {"id": "", "tracked": "", "inventoryLevel": "InventoryLevel"}, {"inventoryLevel": ("locationId",)}
+        {"id": "", "sku": "", "tracked": "", "inventoryLevel": "InventoryLevel"}, {"inventoryLevel": ("locationId",)}
     ),
-    "InventoryLevel": Type({"quantities": "InventoryQuantity"}, {"quantities": ("names",)}),
+    "InventoryLevel": Type(
+        {"id": "", "updatedAt": "", "item": "InventoryItem", "quantities": "InventoryQuantity"},
+        {"quantities": ("names",)},
+    ),
     "InventoryQuantity": Type({"name": "", "quantity": ""}),
     "Order": Type(
         {
@@ -141,6 +150,7 @@ class Variant:
     price: Decimal
     tracked: bool = True
     levels: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, datetime] = field(default_factory=dict)  # when each level did last
 
 
 @dataclass
@@ -204,6 +214,8 @@ class ShopifyAdmin:
         self.asked: list[str] = []
         self.troubles: list[Trouble] = []
         self.inputs: list[tuple[str, Mapping[str, Any]]] = []
+        self.bucket = Bucket(now())
+        self.throttled = 0
         self._now = now
         self._lock = threading.RLock()
         self._numbers = iter(range(4_000_000, 9_000_000))
@@ -229,7 +241,8 @@ class ShopifyAdmin:
     def stock(self, sku: str, available: int | None = 0, price: str = "10.00", *, tracked: bool = True) -> Variant:
         """An article for sale; with `available` None the location does not stock it."""
         levels = {} if available is None else {LOCATION: available}
-        variant = Variant(next(self._numbers), sku, Decimal(price), tracked, levels)
+        changed = dict.fromkeys(levels, self._now())
+        variant = Variant(next(self._numbers), sku, Decimal(price), tracked, levels, changed)
         self.variants.append(variant)
         return variant
 
@@ -246,10 +259,10 @@ class ShopifyAdmin:
                 for variant in (each for each in self.variants if each.sku == line["sku"]):
                     self._level(variant, LOCATION, variant.levels.get(LOCATION, 0) - line["quantity"])
 
-    def edit_stock(self, sku: str, available: int) -> None:
+    def edit_stock(self, sku: str, available: int, location: str = LOCATION) -> None:
         """A person sets how much can be sold."""
         with self._lock:
-            self._level(self.variant(sku), LOCATION, available)
+            self._level(self.variant(sku), location, available)
 
     def edit_price(self, sku: str, price: str) -> None:
         """A person sets a price."""
@@ -285,10 +298,20 @@ class ShopifyAdmin:
             trouble = self._trouble(first)
             if trouble and not trouble.after:
                 return _troubled(trouble)
-            roots = {one.answer_as: self._root(kind, one) for one in operation.fields}
+            points = sum(map(cost, operation.fields))
+            if points > MOST_POINTS:
+                return 200, {"errors": [too_dear(points)]}, {}
+            if not self.bucket.takes(points, self._now()):
+                self.throttled += 1
+                return 200, {"errors": [THROTTLED]} | self.bucket.told(points), {}
+            try:
+                roots = {one.answer_as: self._root(kind, one) for one in operation.fields}
+            except Invalid as error:
+                return 200, {"errors": [{"message": str(error)}]}, {}
             if trouble:
                 return _troubled(trouble)
-            return 200, {"data": roots}, {}
+            date = {"Date": format_datetime(self._now(), usegmt=True)}
+            return 200, {"data": roots} | self.bucket.told(points), date
 
     def _trouble(self, first: str) -> Trouble | None:
         found = next((each for each in self.troubles if not each.only or each.only == first), None)
@@ -317,8 +340,14 @@ class ShopifyAdmin:
     def _shop(self) -> Body:
         return {"name": "Shop", "currencyCode": self.currency}
 
-    def _locations(self, first: int) -> Body:
-        return {"nodes": [{"id": each, "name": name} for each, name in self.locations.items()][:first]}
+    def _locations(self, first: int, after: str | None = None) -> Body:
+        def levels_at(location: str) -> Callable[..., Body]:
+            return lambda first, after=None, query=None: levels(self.variants, location, first, after, query)
+
+        nodes = [
+            {"id": each, "name": name, "inventoryLevels": levels_at(each)} for each, name in self.locations.items()
+        ]
+        return paged(nodes, first, after)
 
     def _productVariants(self, first: int, query: str) -> Body:  # noqa: N802
         """The search finds words without case, so that it finds too much."""
@@ -504,6 +533,7 @@ class ShopifyAdmin:
 
     def _level(self, variant: Variant, location: str, available: int) -> None:
         variant.levels[location] = available
+        variant.changed[location] = self._now()
         body = {
             "inventory_item_id": variant.number,
             "location_id": _number(location),
@@ -601,7 +631,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: Body, headers: Mapping[str, str]) -> None:
         content = json.dumps(body).encode()
-        self.send_response(status)
+        self.send_response_only(status)  # without a Date of its own
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

@@ -9,9 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from adapters.accepted_lines import AcceptedLines
+from adapters.accepted_lines import EVENTS_PER_LINE, QUEUED, AcceptedLines, tell_queued
+from adapters.telemetry import Telemetry
 from hub.audit import Accepted
-from tests.fakes import NOW
+from tests.fakes import NOW, an_event
 
 START, END = NOW - timedelta(hours=1), NOW
 FUNCTION = "hub-staging-webhook-shop-eu"
@@ -70,3 +71,24 @@ def test_a_log_is_kept_as_long_as_its_own_group_says_and_not_another_whose_name_
 def test_a_log_that_is_not_there_is_a_refusal() -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         list(AcceptedLines(boto3.client("logs"), "hub-staging-webhook-nobody").between(START, END))
+
+
+def test_what_a_function_tells_of_its_pages_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [an_event(f"orders-{number}", f"crm/order/{number}") for number in range(EVENTS_PER_LINE + 1)]
+    telemetry = Telemetry("sync", {"stage": "staging", "integration": "crm"}, lambda: NOW)
+
+    tell_queued(telemetry, [])
+    tell_queued(telemetry, events)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(each)["count"] for each in lines] == [EVENTS_PER_LINE, 1]
+    assert max(map(len, lines)) < 256 * 1024
+    logs, stamp = boto3.client("logs"), int(START.timestamp() * 1000)
+    answer = {"events": [{"timestamp": stamp, "message": each} for each in [*lines, '{"message": "queued"}']]}
+    with Stubber(logs) as stubbed:
+        stubbed.add_response("filter_log_events", answer, ASKED | {"filterPattern": '{ $.message = "queued" }'})
+
+        found = list(AcceptedLines(logs, FUNCTION, QUEUED).between(START, END))
+
+    assert [each.key for each in found] == [(each.subject, each.id) for each in events]
+    assert {each.received_at for each in found} == {START}

@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from adapters.wiring import breaker_hub, delivery_hub, dlq_hub, sync_hub, webhook_hub
+from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, files_hub, sync_hub, webhook_hub
 from delivery.handler import apply_batch
 from dlq.handler import record_batch
+from hub.audit import told
 from hub.connector import NotWanted
 from hub.drain import Messages
-from hub.errors import Unavailable
+from hub.errors import QueueUnavailable, Unavailable
 from hub.events import from_json, to_json
 from hub.ledger import Failure, Outcome
-from hub.settings import BreakerSettings, DeliverySettings, DlqSettings, SyncSettings, WebhookSettings
+from hub.settings import (
+    BreakerSettings,
+    DeliverySettings,
+    DlqSettings,
+    FilesSettings,
+    SyncSettings,
+    WebhookSettings,
+    packed,
+)
 from hub.streams import Ask, Declared, Stream
 from tests.api_gateway import api_gateway_request
 from tests.fakes import an_event
@@ -178,3 +187,50 @@ def test_a_stream_of_what_is_no_web_reaches_it_by_its_url(
 
     with pytest.raises(Unavailable):
         source.take() if isinstance(source, Messages) else source.page(Ask("", "", ""))
+
+
+def test_what_a_sync_function_queues_is_named_in_its_log_once_the_queue_has_it(
+    sqs: "SQSClient",
+    secretsmanager: "SecretsManagerClient",
+    queue_url: str,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    secretsmanager.create_secret(Name=name, SecretString="{}")
+    event = an_event("contacts-1", "crm/contact/1", event_type="generic_rest.contacts")
+
+    def hub(url: str) -> SyncHub:
+        settings = SyncSettings("test", "crm", "generic_rest", "https://x.example", name, [url], "bodies", "ledger")
+        return sync_hub(settings.to_env())
+
+    hub(queue_url).queue([event])
+    with pytest.raises(QueueUnavailable):
+        hub(f"{queue_url}-of-nobody").queue([event])
+
+    [page] = [vars(each)["events"] for each in caplog.records if each.message == "queued"]
+    assert [each.key for each in told(page, event.received_at)] == [(event.subject, event.id)]
+    assert len(sqs.receive_message(QueueUrl=queue_url)["Messages"]) == 1
+
+
+def test_what_a_files_function_queues_is_named_in_its_log_too(
+    sqs: "SQSClient", queue_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = [an_event(f"list-{number}", f"lists/row/{number}", event_type="csv.list") for number in range(12)]
+    settings = FilesSettings(
+        stage="test",
+        integration="lists",
+        connector="csv",
+        queue_urls=[queue_url],
+        inbox_url=queue_url,
+        files_bucket="files",
+        bodies_bucket="bodies",
+        ledger_table="ledger",
+        topic_arn="topic",
+        streams=packed({"list": Declared(Stream("lists", "csv", "list", "row")).to_request()}),
+    )
+
+    files_hub(settings.to_env()).intake.queue(events)
+
+    [line] = [vars(each) for each in caplog.records if each.message == "queued"]
+    assert line["count"] == 12
+    assert [each.key for each in told(line["events"], events[0].received_at)] == [(e.subject, e.id) for e in events]

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from adapters.dynamodb import DynamoLedger
 from hub import names
+from hub.audit import packed
 from hub.ledger import Entry, Failure, Outcome
 from tests.cli.conftest import STAGE, Stage
 from tests.fakes import an_event
@@ -59,6 +61,25 @@ class Hub:
         sqs = self.stage.client("sqs")
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="x", MessageGroupId=str(number), MessageDeduplicationId=str(number))
+
+    def reads_streams(self) -> None:
+        """The shop is read as well, by a function with a log of its own."""
+        content = yaml.safe_load(self.stage.config.read_text())
+        content["integrations"]["shop-eu"] |= {"url": "https://shop.example.com", "streams": {"orders": {}}}
+        self.stage.write(content)
+        logs, group = self.stage.client("logs"), f"/aws/lambda/{names.sync_function(STAGE, 'shop-eu')}"
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName="another-container")
+
+    def read(self, *numbers: int, hours_ago: float = 1) -> None:
+        events = [an_event(f"e{number}", f"shop-eu/order/{number}") for number in numbers]
+        line = {"level": "INFO", "message": "queued", "count": len(events), "events": packed(events)}
+        stamp = int((NOW - timedelta(hours=hours_ago)).timestamp() * 1000)
+        self.stage.client("logs").put_log_events(
+            logGroupName=f"/aws/lambda/{names.sync_function(STAGE, 'shop-eu')}",
+            logStreamName="another-container",
+            logEvents=[{"timestamp": stamp, "message": json.dumps(line)}],
+        )
 
     def older_than_the_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The queues were made long before what the tests tell of."""
@@ -182,6 +203,30 @@ def test_ends_without_a_line_are_counted_on_the_way_back(hub: Hub) -> None:
 
     assert whole["not_from_a_delivery"] == {"replayed": 1, "without_line": 1}
     assert quick["not_from_a_delivery"] is None
+
+
+def test_what_was_read_is_accounted_for_beside_what_was_received(hub: Hub) -> None:
+    hub.reads_streams()
+    hub.accepted(1)
+    hub.read(1, 2, 3)  # the first one came by its webhook, too: it is one event where it bears one id
+    for number in (1, 2, 3):
+        hub.ended(number)
+
+    status, whole, flow = hub.audit()
+
+    assert (status, flow["in"], flow["applied"], flow["unaccounted"]) == (0, 3, 3, [])
+    assert whole["not_from_a_delivery"] == {"replayed": 0, "without_line": 0}
+
+
+def test_a_row_that_was_queued_and_never_ended_is_named(hub: Hub) -> None:
+    hub.reads_streams()
+    hub.read(1, 2)
+    hub.ended(1)
+
+    status, _, flow = hub.audit()
+
+    assert (status, flow["in"]) == (1, 2)
+    assert [(each["entity"], each["event_id"]) for each in flow["unaccounted"]] == [("shop-eu/order/2", "e2")]
 
 
 def test_what_came_before_a_flow_existed_is_not_asked_of_it(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.cursors import RECONCILIATION, DynamoCursors
 from cli.sync import Streaming, show
 from hub import names
 from hub.backfill import Filling
@@ -292,3 +293,22 @@ def test_a_streams_row_fits_80_columns_and_its_reason_stands_below(
     assert "contacts failed: HTTP 503" in shown
     assert f"{longest}: backfill 20260101-120000: 12 of 30 windows done, 99,999 rows queued, 4 being read" in shown
     assert max(map(len, [line for line in shown if "backfill" not in line])) <= 80
+
+
+def test_a_reconciliation_is_told_with_what_it_found(synced: Synced) -> None:
+    cursors = DynamoCursors(synced.world.dynamodb, synced.world.table)
+    record = f"{RECONCILIATION}crm-to-erp"
+    for last, told in (
+        ({"state": "ended", "differences": 0}, ": 0 differences"),
+        ({"state": "ended", "differences": 1}, ": 1 difference"),
+        ({"state": "failed", "differences": 1, "reason": "Unavailable: HTTP 503"}, ", and Unavailable: HTTP 503"),
+    ):
+        held = cursors.take("crm/contacts", "a-function", NOW, record)
+        assert held
+        held.leave(last | {"at": NOW.isoformat()})
+
+        [said] = synced.status()["reconciled"]
+
+        assert said.endswith(told)
+        assert "reconciled by crm-to-erp" in said
+    assert "crm-to-erp" in synced.hub("status").stdout

@@ -74,6 +74,10 @@ class Killed(BaseException):
     """The death of a function's process."""
 
 
+def _unasked(*_: object) -> Any:
+    raise AssertionError("nothing is reconciled here")
+
+
 @dataclass
 class Table:
     """A destination that says what it is told, and notes which event wrote what."""
@@ -203,6 +207,8 @@ class SyncWorld:
             self.telemetry,
             self.clock.now,
             self._sleep,
+            _unasked,
+            _unasked,
         )
 
     def _put(self, events: Sequence[Event]) -> None:

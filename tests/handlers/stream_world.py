@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from adapters.backfills import DynamoBackfills
 from adapters.cursors import DynamoCursors
 from adapters.inventory import S3Inventories
 from adapters.wiring import SyncHub
 from hub.events import Event
+from hub.reconcile import Judge, Reconciliation
 from hub.streams import Ask, Declared, Listing, Page, Row, Stream
 from sync.handler import sync
 from tests.fakes import NOW, FakeTelemetry
@@ -48,6 +51,8 @@ class StreamWorld:
     numbers: int = 0
     steady: bool = True
     ordered: bool = True
+    judge: Callable[[Reconciliation], Judge] = field(default=lambda _: pytest.fail("nothing is to be judged"))
+    told: list[tuple[str, str]] = field(default_factory=list)  # to operators
 
     def now(self) -> datetime:
         """Reading the clock takes a moment."""
@@ -85,11 +90,17 @@ class StreamWorld:
             self.telemetry,
             self.now,
             self.sleep,
+            self.judge,
+            self.tell,
         )
 
     def queue(self, events: Sequence[Event]) -> None:
         """The flows' queues."""
         self.queued += events
+
+    def tell(self, subject: str, text: str) -> None:
+        """As Notices."""
+        self.told.append((subject, text))
 
     def run(self, request: Mapping[str, Any], pages: int = 1_000_000, request_id: str = "") -> dict[str, Any]:
         """One function, which has time for so many pages."""

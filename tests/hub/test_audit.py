@@ -1,12 +1,14 @@
 """The accounting: n in is n accounted for, whatever became of them; and nothing lost hides behind what waits."""
 
+import hashlib
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.audit import Accepted, account, once
-from tests.fakes import NOW
+from hub.audit import Accepted, account, once, packed, told
+from tests.fakes import NOW, an_event
 
 OUTCOMES = ["applied", "unchanged", "stale", "ignored", "dead", "discarded", "parked"]
 
@@ -64,3 +66,38 @@ def test_an_event_that_came_several_times_counts_once_from_its_first_time() -> N
     first, again, other = an_accepted(1, 60), an_accepted(1, 10), an_accepted(2, 5)
 
     assert once([other, again, first]) == [first, other]
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.text(), st.sampled_from(["crm.contacts", "crm.contacts/deleted"])), max_size=20)
+)
+def test_what_is_packed_of_events_is_told_again_whatever_their_keys_are(pairs: list[tuple[str, str, str]]) -> None:
+    events = [an_event(event_id, f"crm/contact/{key}", event_type=kind) for key, event_id, kind in pairs]
+
+    found = list(told(packed(events), NOW))
+
+    assert sorted((each.key, each.type) for each in found) == sorted(
+        ((each.subject, each.id), each.type) for each in events
+    )
+    assert all(each.received_at == NOW for each in found)
+
+
+@pytest.mark.parametrize(("events", "most"), [(250, 40), (50, 45), (10, 60)])
+def test_a_page_of_events_takes_few_bytes_of_log(events: int, most: int) -> None:
+    """An event's id holds 16 bytes of a hash, which nothing makes shorter: 22 characters."""
+    made = [
+        an_event(
+            f"orders-{hashlib.blake2b(str(number).encode(), digest_size=16).hexdigest()}",
+            f"shop-eu/order/{820982911946154508 + 7919 * number}",
+            event_type="shopify.orders",
+        )
+        for number in range(events)
+    ]
+
+    assert len(packed(made)) / events < most
+
+
+@pytest.mark.parametrize("text", ["", "x", "eJw=", "AAAA", packed([])[:-4]])
+def test_what_is_no_packed_page_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        list(told(text, NOW))

@@ -283,7 +283,7 @@ CASES = {
         "    source: shop\n    actions:\n      orders/created: ignore\n",
         (
             "staging.yaml:13: flows.shop-to-erp.actions.orders/created: Shopify has no topic 'orders/created'; use one of: "
-            f"{', '.join(TOPICS)}, orders, customers, products"
+            f"{', '.join(TOPICS)}, orders, customers, products, inventory"
         ),
     ),
     "action that is none": (

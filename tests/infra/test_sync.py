@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from hub.config import Config, Orphans, StreamConfig
+from hub.config import Config, Orphans, Reconcile, StreamConfig
 from hub.orphans import OrphanLimits
+from hub.reconcile import Reconciliation
 from hub.settings import SyncSettings
 from hub.streams import Declared
 from infra.streams import streams_of
@@ -80,6 +81,61 @@ def test_it_may_queue_keep_its_own_cursors_and_go_on_and_nothing_else(templates:
         ],
         f"arn:aws:lambda:eu-central-1:ACCOUNT:function:{NAME}": ["lambda:InvokeFunction"],
     }
+
+
+@pytest.fixture(scope="module")
+def reconciled(synthesize: Synthesize, config: Config) -> Templates:
+    """The same, and orders are held against what ERPNext says."""
+    shop = config.integrations["shop-eu"]
+    orders = shop.streams["orders"].model_copy(update={"reconcile": Reconcile(every="1 day", window="14 days")})
+    shop = shop.model_copy(update={"streams": {**shop.streams, "orders": orders}})
+    return synthesize(config.model_copy(update={"integrations": {**config.integrations, "shop-eu": shop}}))
+
+
+def test_a_stream_is_reconciled_with_the_flows_destination_on_its_schedule(reconciled: Templates) -> None:
+    targets = [
+        (each.properties["ScheduleExpression"], json.loads(each.properties["Target"].get("Input", "{}")))
+        for each in reconciled.all("AWS::Scheduler::Schedule")
+    ]
+
+    [(expression, request)] = [(when, what) for when, what in targets if "reconcile" in what]
+    asked = Reconciliation.from_request(request["reconcile"])
+    assert expression == "rate(1 day)"
+    assert Declared.from_request(request).stream.path == "shop-eu/orders"
+    assert (asked.flow, asked.destination, asked.action) == ("shop-eu-to-erp", "erp", "upsert_sales_order")
+    assert (asked.window_seconds, asked.tolerance_seconds) == (14 * 86_400, 3_600)
+    assert asked.settings["company"]
+
+
+def test_it_may_also_ask_the_destination_see_ends_and_tell_and_nothing_else(
+    templates: Templates, reconciled: Templates
+) -> None:
+    before, after = templates.rights(NAME), reconciled.rights(NAME)
+    ledger = "<hub-production-ledger Arn>"
+    more = {target: rights for target, rights in after.items() if rights != before.get(target) and target != ledger}
+
+    assert more == {
+        "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production/erp-??????": [
+            "secretsmanager:GetSecretValue"
+        ],
+        "<hub-production-alarms>": ["sns:Publish"],
+    }
+    added = [each for each in reconciled.statements(NAME, ledger) if each not in templates.statements(NAME, ledger)]
+    assert added == [(["dynamodb:BatchGetItem"], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["shop-eu/*"]}})]
+
+
+def test_an_alarm_rings_on_differences_until_a_reconciliation_finds_none(
+    templates: Templates, reconciled: Templates
+) -> None:
+    name = "hub-production-shop-eu-differences"
+    alarm = reconciled.named("AWS::CloudWatch::Alarm", name).properties
+
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["TreatMissingData"]) == ("Differences", 0, "ignore")
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "stage": "production",
+        "integration": "shop-eu",
+    }
+    assert not [each for each in templates.all("AWS::CloudWatch::Alarm") if each.properties["AlarmName"] == name]
 
 
 def test_it_may_go_on_in_another_of_itself_as_often_as_it_takes(templates: Templates) -> None:

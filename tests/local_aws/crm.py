@@ -43,7 +43,8 @@ class CrmServer:
     def integration(self) -> dict[str, Any]:
         """How the configuration states it."""
         settings = self.source.settings() | {"deleted": {"field": "gone"}}
-        streams = {STREAM: {"entity": "contact", "settings": settings}}
+        reconcile = {"every": "30 days", "window": "1 day", "tolerance": "1 minute"}
+        streams = {STREAM: {"entity": "contact", "settings": settings, "reconcile": reconcile}}
         return {"connector": "generic_rest", "url": f"http://127.0.0.1:{self._server.server_port}", "streams": streams}
 
     def flow_settings(self) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from adapters.accepted_lines import QUEUED, AcceptedLines
+from adapters.ledger_history import LedgerHistory
 from hub import names
 from infra.configuration import load_stage
-from infra.streams import streams_of
+from infra.streams import reconciliations_of, streams_of
 from tests.local_aws.crm import CRM, CRM_FLOW, STREAM, CrmServer
 from tests.local_aws.hub import STAGE, LocalHub, wait_for
 from tests.scripted_source import Fault, status, truncated
@@ -31,6 +33,12 @@ def read_once(hub: LocalHub, request: bytes) -> dict[str, Any]:
 
 def settle(hub: LocalHub) -> None:
     wait_for(lambda: True if hub.waiting(CRM_FLOW) == 0 else None, "the queue is not empty")
+
+
+def queued(hub: LocalHub, since: datetime) -> set[tuple[str, str]]:
+    """Entity and id of each event that the log of the stream's function says was queued."""
+    lines = AcceptedLines(hub.aws.client("logs"), names.sync_function(STAGE, CRM), QUEUED)
+    return {each.key for each in lines.between(since, datetime.now(UTC) + timedelta(minutes=1))}
 
 
 def contacts(hub: LocalHub) -> dict[str, tuple[str, int]]:
@@ -73,3 +81,26 @@ def test_what_is_read_in_spite_of_faults_is_what_the_source_says(
     assert end.failure
     assert (end.outcome, end.failure.code) == ("dead", "RowDoesNotFit")
     assert end.failure.message.startswith("contacts: customer_name (from content) is empty, and required.")
+
+
+def test_what_changed_in_silence_is_found_by_the_next_reconciliation_and_told(
+    hub: LocalHub, crm: CrmServer, request_of_the_stream: bytes, config_folder: Path
+) -> None:
+    [asked] = reconciliations_of(load_stage(STAGE, config_folder), CRM)[STREAM]
+    request = json.dumps(json.loads(request_of_the_stream) | {"reconcile": asked.to_request()}).encode()
+    at, began = datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC)
+    crm.source.write("silent", "Grace", at)
+    read_once(hub, request_of_the_stream)
+    settle(hub)
+    read = wait_for(lambda: queued(hub, began), "the log does not name what was read")
+    before = read_once(hub, request)
+    crm.source.write("silent", "Hopper", at)
+
+    after = read_once(hub, request)
+
+    ended = LedgerHistory(hub.aws.client("dynamodb"), names.ledger_table(STAGE)).outcomes(CRM_FLOW, list(read))
+    assert f"{CRM}/contact/silent" in [entity for entity, _ in read]
+    assert set(ended) == read
+    assert (before["state"], after["state"]) == ("ended", "ended"), (before, after)
+    assert after["differences"] == before["differences"] + 1
+    assert f"differs  {CRM}/contact/silent" in hub.notice_about(f"differs  {CRM}/contact/silent")

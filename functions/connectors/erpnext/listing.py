@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,8 @@ from pydantic import ValidationError
 
 from connectors.erpnext.client import Document, ErpNext, credentials
 from connectors.erpnext.settings import StreamSettings
-from hub.connector import Answer, Reach
+from hub.connector import Reach
+from hub.dates import date_of
 from hub.errors import NotConfigured, Unreadable
 from hub.events import Event, parse_instant, timestamp_version
 from hub.facts import UNREADABLE, canonical
@@ -99,7 +99,7 @@ class DocumentListing:
         found, answer = self._erp.page(
             self._doctype, self._filters(ask, reached), self._fields(), f"{self._time} asc, name asc", reached.size
         )
-        source_now = _date(answer)
+        source_now = date_of(answer)
         now = source_now or self._reach.now()
         news = [each for each in found if not reached.had(each, self._time)]
         rows = [row for each in news if (row := self._row(each, now)) and _lies_within(row, ask)]
@@ -208,11 +208,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return float(value) if isinstance(value, Decimal) else value
-
-
-def _date(answer: Answer) -> datetime | None:
-    """The site's clock."""
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-    except ValueError:
-        return None

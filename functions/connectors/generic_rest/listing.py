@@ -24,6 +24,7 @@ from connectors.generic_rest.settings import (
     TimeFormat,
 )
 from hub.connector import Answer, Reach
+from hub.dates import date_of
 from hub.errors import Category, NotConfigured, Refused, Severity, Temporary, Unavailable
 from hub.events import parse_instant, timestamp_version
 from hub.facts import NO_VERSION, at, canonical, version_of
@@ -68,7 +69,7 @@ class RestListing:
         page = Page(
             [self._row(item) for item in items],
             total=self._total(content),
-            source_now=_date(answer),
+            source_now=date_of(answer),
             cursor=self._token(content),
             fields=_fields(items),
         )
@@ -359,15 +360,6 @@ def _local(value: Any, zone: str) -> str:
         return timestamp_version((moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).isoformat())
     except (ValueError, OverflowError):
         return ""
-
-
-def _date(answer: Answer) -> datetime | None:
-    """The source's clock."""
-    try:
-        moment = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _retry_after(answer: Answer, now: datetime) -> float | None:

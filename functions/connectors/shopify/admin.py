@@ -6,6 +6,7 @@ most troubles too: `errors` are about the request, `userErrors` about what it as
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -45,12 +46,16 @@ class Admin:
 
     def ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The `data` of an answer; numbers are int or Decimal."""
+        return data_of(self.answer(query, variables))
+
+    def answer(self, query: str, variables: Mapping[str, Any]) -> Answer:
+        """An answer as it came, for `data_of` and `Cost.of`."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         answer = self._http.send("POST", PATH, body=body)
         if answer.status == 401:
             self._http.renew_credentials()  # the token may have been rotated since it was read
             answer = self._http.send("POST", PATH, body=body)
-        return _data(answer)
+        return answer
 
     def change(self, mutation: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The payload of a document with one mutation; raises Declined with Shopify's words where it has user errors."""
@@ -72,13 +77,51 @@ def _told(error: Mapping[str, Any]) -> str:
     return f"{where}: {error.get('message')}" if where else str(error.get("message"))
 
 
-def _data(answer: Answer) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a query costs, and what the app's bucket of points holds: https://shopify.dev/docs/api/usage/limits. Zeros
+    where an answer says nothing."""
+
+    points: float = 0.0
+    available: float = 0.0
+    most: float = 0.0
+    per_second: float = 0.0
+
+    @classmethod
+    def of(cls, answer: Answer) -> "Cost":
+        """As an answer tells it."""
+        cost = _part(_part(_content(answer) or {}, "extensions"), "cost")
+        status = _part(cost, "throttleStatus")
+        told = (
+            cost.get("requestedQueryCost"),
+            status.get("currentlyAvailable"),
+            status.get("maximumAvailable"),
+            status.get("restoreRate"),
+        )
+        try:
+            return cls(*(float(each or 0) for each in told))
+        except (TypeError, ValueError):
+            return cls()
+
+    def wait_seconds(self, share: float) -> float:
+        """Until a query of the same cost leaves the app's other calls all but `share` of the bucket."""
+        wanted = min(self.most * (1 - share) + self.points, self.most)
+        return max(wanted - self.available, 0.0) / self.per_second if self.per_second > 0 else 0.0
+
+
+def _content(answer: Answer) -> dict[str, Any] | None:
     try:
         content = json.loads(answer.body, parse_float=Decimal)
     except (ValueError, RecursionError, InvalidOperation):
-        content = None
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def data_of(answer: Answer) -> dict[str, Any]:
+    """The `data` of an answer; raises what its status or its errors mean."""
+    content = _content(answer)
     check_status(answer)
-    if not isinstance(content, dict):
+    if content is None:
         raise Unavailable(f"HTTP {answer.status} without JSON: a wrong URL or a proxy answered, not Shopify's API")
     if errors := content.get("errors"):
         raise _meaning(errors if isinstance(errors, list) else [{"message": errors}], content)

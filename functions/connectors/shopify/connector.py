@@ -8,6 +8,8 @@ from connectors.shopify.body import content_of
 from connectors.shopify.customers import read_customer, read_merge, read_redaction
 from connectors.shopify.destination import credentials, destination, probe
 from connectors.shopify.fulfilments import read_fulfilment
+from connectors.shopify.levels import STREAM as INVENTORY
+from connectors.shopify.levels import LevelListing, read_level
 from connectors.shopify.listing import AdminListing
 from connectors.shopify.orders import read_order
 from connectors.shopify.payments import read_payment
@@ -18,8 +20,9 @@ from connectors.shopify.shapes import Identified
 from hub.connector import NotWanted, Reach
 from hub.errors import Unreadable
 from hub.events import Event
+from hub.facts import UNREADABLE
 from hub.reading import shaped
-from hub.records import Deletion, Record
+from hub.records import Deletion, Record, TableRow
 from hub.streams import Listing, Stream
 
 __all__ = ["credentials", "destination", "listing", "probe", "read"]
@@ -33,12 +36,14 @@ READERS: Final[dict[str, Callable[[dict[str, Any]], Record | NotWanted]]] = {
     "customer": read_customer,
     "merge": read_merge,
     "redaction": read_redaction,
+    "stock_level": read_level,
 }
 
 
 def listing(stream: Stream, settings: Mapping[str, Any], reach: Reach) -> Listing:
-    """A stream of the store: "orders", "customers" or "products"."""
-    return AdminListing(stream, StreamSettings(**settings), reach)
+    """A stream of the store: "orders", "customers", "products" or "inventory"."""
+    of_it = LevelListing if stream.name == INVENTORY else AdminListing
+    return of_it(stream, StreamSettings(**settings), reach)
 
 
 def read(event: Event, kind: str) -> Record | NotWanted:
@@ -48,11 +53,23 @@ def read(event: Event, kind: str) -> Record | NotWanted:
     that does not add up.
     """
     content = content_of(event.data)
+    if kind == "row":
+        return _as_row(event, content)
     return _deletion(event, content) if kind == "deletion" else READERS[kind](content)
 
 
+def _as_row(event: Event, content: dict[str, Any]) -> TableRow:
+    _, entity, key = event.subject.split("/", 2)
+    if entity == UNREADABLE:
+        raise Unreadable("id: is missing or no number, so that nothing says which row this is")
+    return TableRow(stream=event.type.partition(".")[2], key=key, fields=content)
+
+
 def _deletion(event: Event, content: dict[str, Any]) -> Deletion:
-    """The body of …/delete: the id of what is gone, and hardly more. Its topic says what it was."""
+    """The body of …/delete: the id of what is gone, and hardly more. Its topic says what it was. A row that is listed no
+    more says nothing; its key is the id."""
+    if event.type.endswith("/deleted"):
+        return Deletion(entity=event.subject.split("/")[1], id=event.subject.split("/", 2)[2])
     if "created_at" in content:
         raise Unreadable("created_at: the body is of something that is still there")
     return Deletion(entity=event.subject.split("/")[1], id=shaped(Identified, content).id)

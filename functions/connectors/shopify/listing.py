@@ -7,8 +7,7 @@ whichever way it comes. https://shopify.dev/docs/api/usage/pagination-rest and h
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +15,7 @@ from connectors.shopify.admin import API_VERSION, check_status
 from connectors.shopify.destination import credentials
 from connectors.shopify.settings import StreamSettings
 from hub.connector import Answer, Reach
+from hub.dates import date_of
 from hub.errors import Refused
 from hub.events import parse_instant
 from hub.facts import NO_VERSION, canonical, version_of
@@ -49,7 +49,7 @@ class AdminListing:
         wanted = [row for row in rows if not ask.until or row.version < ask.until]
         # a full page without a next one may be one whose Link was lost on the way: it is asked for again
         is_told = bool(following) or len(rows) < self._settings.page_size
-        return Page(wanted, following, end_is_told=is_told, source_now=_date(answer))
+        return Page(wanted, following, end_is_told=is_told, source_now=date_of(answer))
 
     def _question(self, ask: Ask) -> dict[str, str]:
         limit = {"limit": str(self._settings.page_size)}
@@ -115,11 +115,3 @@ def _second(version: str, *, up: bool = False) -> str:
     moment = parse_instant(version)
     whole = moment.replace(microsecond=0) + (SECOND if up and moment.microsecond else timedelta())
     return whole.isoformat().replace("+00:00", "Z")
-
-
-def _date(answer: Answer) -> datetime | None:
-    """The store's clock."""
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-    except ValueError:
-        return None

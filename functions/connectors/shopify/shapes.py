@@ -240,6 +240,15 @@ class Identified(_Shape):
     id: Id
 
 
+class LevelShape(_Shape):
+    """A row of the stream of inventory levels, as levels.py makes it. What was sold beyond the stock is below zero."""
+
+    sku: str | None
+    location: PresentText
+    available: StrictInt
+    tracked: StrictBool
+
+
 class RedactionShape(_Shape):
     """The body of customers/redact: https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance."""
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from connectors import manifest_path
 from connectors.erpnext.client import ErpNext
 from connectors.erpnext.connector import ErpNextDestination
 from connectors.erpnext.documents import REDACTED
 from hub.connector import Comparable, Difference, Standing
 from hub.errors import NotConfigured
+from hub.manifest import read_manifest
 from hub.records import Customer, TableRow
 from hub.streams import Stream
 from infra.local.erpnext.server import ErpNextStandIn
@@ -173,3 +175,18 @@ def test_a_field_that_erpnext_does_not_know_is_named(site: ErpNextStandIn) -> No
 
     with pytest.raises(NotConfigured, match="nosuch"):
         beside(rows_to(http_to(site), contacts=rules), ANN)
+
+
+def test_what_the_manifest_says_can_be_compared_can_be_and_nothing_else(site: ErpNextStandIn) -> None:
+    erp = destination_to(http_to(site))
+    actions = read_manifest(manifest_path("erpnext")).action
+
+    def answers(action: str) -> bool:
+        try:
+            return erp.standings(action, []) == []
+        except NotConfigured:
+            return False
+
+    assert {action.name for action in actions if action.compares} == {
+        action.name for action in actions if answers(action.name)
+    }

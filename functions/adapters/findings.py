@@ -1,11 +1,9 @@
-"""What a comparison has found so far: in a file of its own that vanishes with the command, so that memory stays small."""
+"""SQLite: what a comparison has found so far, in a file of its own that vanishes with it, so that memory stays small."""
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 
-from hub.connector import Difference
 from hub.events import Event, from_json, to_json
 from hub.reconcile import KINDS, Finding, Judged
 
@@ -16,7 +14,7 @@ CREATE TABLE found (subject TEXT PRIMARY KEY, rank INTEGER, stake REAL, finding 
 IN_ORDER = "ORDER BY rank, stake DESC, subject"
 
 
-class Findings:
+class SqliteFindings:
     """Findings, ranked by kind and then by money, and the identities of all that was listed."""
 
     def __init__(self) -> None:
@@ -52,7 +50,7 @@ class Findings:
     def ranked(self, limit: int = -1) -> Iterator[Finding]:
         """The most pressing findings first."""
         for (text,) in self._file.execute(f"SELECT finding FROM found {IN_ORDER} LIMIT ?", (limit,)):  # noqa: S608 - a constant
-            yield _read(text)
+            yield Finding.from_json(json.loads(text))
 
     def events(self, subjects: Sequence[str] | None) -> Iterator[Event]:
         """The events of the findings of these subjects, None: of all; orphans have none."""
@@ -61,33 +59,14 @@ class Findings:
             if message and (subjects is None or subject in chosen):
                 yield from_json(message)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def _is_listed(self, identity: str) -> bool:
         return bool(self._file.execute("SELECT 1 FROM listed WHERE identity = ?", (identity,)).fetchone())
 
     def _put(self, finding: Finding, message: str) -> None:
-        stake = -1.0 if finding.money is None else float(finding.money)  # for the order alone
         rank = KINDS.index(finding.kind)
-        row = (finding.subject, rank, stake, json.dumps(as_json(finding)), message)
+        row = (finding.subject, rank, finding.stake, json.dumps(finding.to_json()), message)
         self._file.execute("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?, ?)", row)
-
-
-def as_json(finding: Finding) -> dict[str, object]:
-    """A finding for programs; money is text, exactly."""
-    return {
-        "kind": finding.kind,
-        "entity": finding.subject,
-        "label": finding.label,
-        "doctype": finding.doctype,
-        "name": finding.name,
-        "money": None if finding.money is None else str(finding.money),
-        "currency": finding.currency,
-        "differences": [each._asdict() for each in finding.differences],
-    }
-
-
-def _read(text: str) -> Finding:
-    told = json.loads(text)
-    money = None if told["money"] is None else Decimal(told["money"])
-    differences = [Difference(**each) for each in told["differences"]]
-    about = (told["label"], told["doctype"], told["name"])
-    return Finding(told["kind"], told["entity"], *about, money, told["currency"], differences)
