@@ -10,18 +10,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from adapters.health import DynamoHealth
 from adapters.http import DestinationHttp
 from adapters.secrets import IntegrationSecrets
 from cli.failure import Failed
 from cli.secrets import read
 from cli.send import webhook_url
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from connectors import connector_module
-from connectors.erpnext.client import ErpNext
+from connectors import connector_module, has_code
 from connectors.erpnext.settings import FlowSettings
 from connectors.erpnext.setup import setup
-from connectors.frappe.templates import WEBHOOKS
+from hub import names
+from hub.config import Integration
 from hub.errors import Category, HubError, Permanent, Temporary, Unavailable
+from hub.health import Registered
+from infra.actions import declared_records, event_actions, url_of
 
 TIMEOUT_SECONDS = 60.0  # ERPNext alters its tables while it answers
 
@@ -61,36 +64,70 @@ def setup_erp(
 
 @app.command("webhooks")
 def setup_webhooks(
-    integration: Annotated[str, typer.Argument(help="The integration that receives the site's webhooks: erp-events.")],
+    integration: Annotated[
+        str, typer.Argument(help="The integration that receives the webhooks: erp-events, shop-eu.")
+    ],
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make the webhooks in ERPNext that tell the hub of stock, prices and deliveries. Safe to repeat: it renews them."""
+    """Register the webhooks that the flows need at a shop or an ERPNext site. Safe to repeat: it renews them. From then on
+    the health check watches them, and registers again what the provider drops."""
     opened = open_stage(stage, config)
     receiver = opened.integration(integration)
-    if receiver.connector != "frappe" or not receiver.same_as:
-        raise Failed(
-            f"{integration} receives no webhooks of a site: it needs `connector: frappe` and `same_as: <site>`."
-        )
+    system = _system_of(opened, integration)
     secret = read(opened, integration).get("webhook")
     if not secret:
         raise Failed(f"{integration} lacks webhook: store it with `hub secrets set {integration}`.")
     url = receiver.public_url or webhook_url(opened, integration)
-    site, http = _site(opened, receiver.same_as)
-    erp = ErpNext(http)
-    table = Table("webhook", "of", "when", "state", title=f"ERPNext at {site} → {url}")
+    if not url.startswith("https://") and not opened.endpoint:
+        raise Failed(f"{url} is no https:// address; providers send nowhere else.")
+    there, connector = opened.integration(system), connector_module(receiver.connector)
+    at = url_of(there)
+    http = client(opened, system, at, connector_module(there.connector))
+    subscriptions = connector_module(there.connector).subscriptions(http)
+    names_there = connector.subscriptions_for(topics_of(opened, integration))
+    table = Table("webhook", "state", title=f"{at} → {url}")
     try:
-        for wanted in WEBHOOKS:
-            document = wanted.document(url, secret)
-            there = erp.get("Webhook", wanted.name) is not None
-            if there:
-                erp.update("Webhook", wanted.name, document)  # it shows no secret, so that none can be compared
-            else:
-                erp.insert("Webhook", document)
-            table.add_row(wanted.name, wanted.doctype, wanted.event, "renewed" if there else "created")
+        for wanted in connector.wanted(names_there, url, secret):
+            table.add_row(wanted.topic, subscriptions.register(wanted))
+        registered = Registered(url, tuple(names_there), datetime.now(UTC).isoformat(timespec="seconds"))
+        DynamoHealth(opened.dynamodb(), names.ledger_table(opened.name)).keep_registered(integration, registered)
     except (Temporary, Permanent) as error:
-        raise Failed(_told(error, site, receiver.same_as)) from error
+        if there.connector != "erpnext":
+            raise Failed(f"{at} refuses: {error}") from error
+        raise Failed(_told(error, at, system)) from error
     Console().print(table)
+
+
+def _system_of(opened: Stage, integration: str) -> str:
+    """The integration whose system is asked to send to this one: itself, or what it is the same as; raises Failed."""
+    receiver = opened.integration(integration)
+    if receiver.connector == "frappe" and receiver.same_as:
+        _site(opened, receiver.same_as)  # raises where it is none, or lacks its keys
+        return receiver.same_as
+    if not hasattr(connector_of(receiver), "subscriptions_for") or receiver.connector == "frappe":
+        raise Failed(
+            f"{integration} has no webhooks that a command could register: its connector's README says how to do it by "
+            "hand. An ERPNext site's need `connector: frappe` and `same_as: <site>`."
+        )
+    if not url_of(receiver):
+        raise Failed(f"{integration} is asked nowhere: state integrations.{integration}.url, where its system is.")
+    return integration
+
+
+def connector_of(integration: Integration) -> ModuleType | None:
+    """The connector's code; None for one that is a manifest alone."""
+    return connector_module(integration.connector) if has_code(integration.connector) else None
+
+
+def topics_of(opened: Stage, integration: str) -> list[str]:
+    """The topics of an integration that lead to an action in one of its flows."""
+    source = opened.manifest(integration)
+    used: set[str] = set()
+    for flow in opened.config.flows_from(integration).values():
+        declared = declared_records(opened.integration(integration))
+        used |= event_actions(source, opened.manifest(flow.destination), flow.actions, declared).keys()
+    return [topic.name for topic in source.topic if source.event_type(topic.name) in used]
 
 
 def _doctypes_of_rows(opened: Stage, integration: str) -> list[str]:

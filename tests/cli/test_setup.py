@@ -90,7 +90,7 @@ def test_webhooks_need_their_secret_and_their_site(two_way: Stage) -> None:
     other = two_way.hub("setup", "webhooks", "shop-eu")
 
     assert without.stderr == "erp-events lacks webhook: store it with `hub secrets set erp-events`.\n"
-    assert "it needs `connector: frappe` and `same_as: <site>`" in other.stderr
+    assert other.stderr == "shop-eu is asked nowhere: state integrations.shop-eu.url, where its system is.\n"
     assert (without.exit_code, other.exit_code) == (1, 1)
 
 
