@@ -26,7 +26,7 @@ class Telemetry:
         self._logger = Logger(service=service)
 
     def report(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
-        """One line; `counts` become metrics of that name, in the unit that the name ends with, or Count."""
+        """One line; `counts` become metrics of that name, in the unit Count."""
         self._logger.info(message, extra=self._line(about, counts))
 
     def warn(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
@@ -48,15 +48,11 @@ class Telemetry:
         directive = {
             "Namespace": METRICS_NAMESPACE,
             "Dimensions": [dimensions, [*dimensions, apart_by]] if apart_by else [dimensions],
-            "Metrics": [{"Name": name, "Unit": _unit(name)} for name in counts],
+            "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
         }
         stamp = int(self._now().timestamp() * 1000)
         metrics = {"Timestamp": stamp, "CloudWatchMetrics": [directive]}
         return {**about, **self._dimensions, **counts, "_aws": metrics}
-
-
-def _unit(metric: str) -> str:
-    return "Milliseconds" if metric.endswith("Milliseconds") else "Count"
 
 
 class EdgeTelemetry(Telemetry):
