@@ -57,7 +57,7 @@ def show_status(
 ) -> None:
     """Show each flow: whether it flows, how many events wait or are parked, and why it does not flow."""
     opened = open_stage(stage, config)
-    rows = [_flowing(opened, flow) for flow in sorted(opened.config.flows)]
+    rows = [flowing(opened, flow) for flow in sorted(opened.config.flows)]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -114,7 +114,8 @@ def resume(flow: FlowArgument, stage: StageOption = None, config: ConfigOption =
     Console().print(f"{flow} goes on{held}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def _flowing(opened: Stage, flow: str) -> Flowing:
+def flowing(opened: Stage, flow: str) -> Flowing:
+    """How a flow stands."""
     destination = _destination(opened, flow)
     with told(opened):
         valves = _valves(opened)
@@ -177,9 +178,15 @@ def told(opened: Stage) -> Iterator[None]:
     except HubError as error:
         if isinstance(error.__cause__, BotoCoreError):
             raise error.__cause__ from error  # nothing answers at all: told as every command tells it
+        if isinstance(error.__cause__, ClientError) and _is_missing(error.__cause__):
+            raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
         raise Failed(str(error)) from error
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if "NotFound" in code or "NonExistentQueue" in code:
+        if _is_missing(error):
             raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
         raise
+
+
+def _is_missing(error: ClientError) -> bool:
+    code = error.response.get("Error", {}).get("Code", "")
+    return "NotFound" in code or "NonExistentQueue" in code

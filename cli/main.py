@@ -12,6 +12,7 @@ from cli.reconcile import reconcile
 from cli.rotation import rotate, status
 from cli.send import send
 from cli.settle import settle
+from cli.status import status as status_of_everything
 
 app = typer.Typer(
     name="hub",
@@ -38,6 +39,7 @@ sync.app.command("backfill")(backfill)
 app.command("audit")(audit)
 app.command("reconcile")(reconcile)
 app.command("send")(send)
+app.command("status")(status_of_everything)
 
 
 if __name__ == "__main__":
