@@ -19,7 +19,7 @@ from cli.send import webhook_url
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from connectors import connector_module, has_code
 from connectors.erpnext.settings import FlowSettings
-from connectors.erpnext.setup import setup
+from connectors.erpnext.setup import setup, unreadable
 from hub import names
 from hub.config import Integration
 from hub.errors import Category, HubError, Permanent, Temporary, Unavailable
@@ -39,6 +39,7 @@ def _group() -> None:
 @app.command("erp")
 def setup_erp(
     integration: Annotated[str, typer.Option(help="The integration that is the ERPNext site.")] = "erp",
+    check: Annotated[bool, typer.Option("--check", help="Only look: exit code 1 where a field is missing.")] = False,
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -47,8 +48,8 @@ def setup_erp(
     site, http = _site(opened, integration)
     more = _doctypes_of_rows(opened, integration)
     try:
-        made = setup(http, more)
-        checked = dict(setup(http, more))  # ERPNext itself says that they are there now
+        made = setup(http, more, only_look=check)
+        checked = {} if check else dict(setup(http, more))  # ERPNext itself says that they are there now
     except (Unavailable, Permanent) as error:
         raise Failed(_told(error, site, integration)) from error
     if wrong := [name for name, state in checked.items() if state != "already there"]:
@@ -60,6 +61,19 @@ def setup_erp(
     for name, state in made:
         table.add_row(name, state)
     Console().print(table)
+    if missing := [name for name, state in made if state == "missing"]:
+        raise Failed(f"{len(missing)} fields are missing: hub setup erp --integration {integration}")
+
+
+def site_lacks(opened: Stage, integration: str) -> tuple[list[str], list[str]]:
+    """Of an integration that is an ERPNext site: the hub's fields that it lacks, and the DocTypes that the hub's user may
+    not read; nothing of any other. Raises Failed, HubError."""
+    if opened.integration(integration).connector != "erpnext":
+        return [], []
+    _, http = _site(opened, integration)
+    more = _doctypes_of_rows(opened, integration)
+    denied = unreadable(http, more)
+    return [name for name, state in setup(http, more, only_look=True) if state == "missing"], denied
 
 
 @app.command("webhooks")
@@ -113,6 +127,14 @@ def _system_of(opened: Stage, integration: str) -> str:
     if not url_of(receiver):
         raise Failed(f"{integration} is asked nowhere: state integrations.{integration}.url, where its system is.")
     return integration
+
+
+def subscribed_at(opened: Stage, integration: str) -> str:
+    """The integration whose system can be asked by code to send to this one; "" where there is none."""
+    receiver = opened.integration(integration)
+    system = receiver.same_as if receiver.connector == "frappe" else integration
+    able = hasattr(connector_of(receiver), "subscriptions_for") and bool(opened.config.flows_from(integration))
+    return system if able and system and url_of(opened.integration(system)) else ""
 
 
 def connector_of(integration: Integration) -> ModuleType | None:

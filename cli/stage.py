@@ -109,7 +109,11 @@ class Stage:
 
     def account_id(self) -> str:
         """The number of the AWS account that the stage is in."""
-        return str(self._client("sts").get_caller_identity()["Account"])
+        return str(self.identity()["Account"])
+
+    def identity(self) -> Any:
+        """As whom AWS knows whoever types this, in STS's own words."""
+        return self._client("sts").get_caller_identity()
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""
