@@ -175,7 +175,8 @@ def pull_gap(
     for function, requests in streams.items():
         for request in requests:
             path = Declared.from_request(request).stream.path
-            if state_of(dict(read(path))).watermark:
+            state = state_of(dict(read(path)))
+            if state.watermark or state.looked_at:  # what was read and held nothing has no watermark
                 run(function, request)
                 pulled.append(path)
             else:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from hub.health import Beat, Part, Record, Registered, Status, Waiting
 from hub.pull import State
 from hub.settings import CalledSettings, HealthSettings
 from hub.streams import Declared, Stream
+from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.shopify_admin import ShopifyAdmin
 from tests.fakes import NOW, FakeNotices, FakeTelemetry
 
@@ -126,12 +128,13 @@ def test_secrets_that_say_when_they_end_are_believed(tmp_path: Path) -> None:
     assert timedelta(days=1) < certificate.at - datetime.now(UTC) < timedelta(days=3)
 
 
-def test_only_streams_that_were_read_before_fill_a_gap(dynamodb: "DynamoDBClient", table: str) -> None:
+@pytest.mark.parametrize("state", [State(watermark="2026-01-01T00:00:00.000000Z"), State(looked_at=NOW)])
+def test_only_streams_that_were_read_before_fill_a_gap(dynamodb: "DynamoDBClient", table: str, state: State) -> None:
     cursors = DynamoCursors(dynamodb, table)
     requests = [Declared(Stream("shop-eu", "shopify", name, name)).to_request() for name in ("orders", "customers")]
     held = cursors.take("shop-eu/orders", "me", NOW)
     assert held
-    held.keep(State(watermark="2026-01-01T00:00:00.000000Z"), NOW)
+    held.keep(state, NOW)
     run: list[tuple[str, Any]] = []
 
     gap = pull_gap(cursors.read, lambda function, request: run.append((function, request)), {"sync": requests})
@@ -199,3 +202,35 @@ def test_a_wired_check_registers_again_what_the_store_dropped(
     assert [(each["topic"], each["uri"]) for each in store.subscriptions] == [("ORDERS_CREATE", URL)]
     assert len(notices.told) == 1
     assert telemetry.lines[0][3]["SubscriptionsMended"] == 1
+
+
+def test_a_wired_check_of_a_sites_webhooks_makes_the_one_that_was_deleted_and_tells_of_the_one_switched_off(
+    settings: HealthSettings, dynamodb: "DynamoDBClient", secretsmanager: "SecretsManagerClient", table: str, name: str
+) -> None:
+    secretsmanager.create_secret(Name=f"{name}-erp", SecretString='{"api_key": "key", "api_secret": "secret"}')
+    with ErpNextStandIn(token="key:secret") as erp:
+        called = CalledSettings("erpnext", erp.url, f"{name}-erp")
+        events = replace(settings, integration="erp-events", connector="frappe", called=called)
+        hub = health_hub(events.to_env())
+        assert hub.mending
+        quiet: Any = replace(
+            hub,
+            telemetry=FakeTelemetry(),
+            looks=replace(hub.looks, call=None),
+            mending=replace(hub.mending, notices=FakeNotices()),
+        )
+        topics = ("hub-price", "hub-shipped")
+        DynamoHealth(dynamodb, table).keep_registered("erp-events", Registered(URL, topics, ""))
+
+        made = check_integration({}, None, quiet)
+        with_secret = {each["name"]: each["webhook_secret"] for each in erp.documents("Webhook")}
+        httpx.put(
+            f"{erp.url}/api/resource/Webhook/hub-price",
+            json={"enabled": 0},
+            headers={"Authorization": "token key:secret"},
+        )
+        told = check_integration({}, None, quiet)
+
+    assert made["mended"] == list(topics)
+    assert with_secret == dict.fromkeys(topics, "live")
+    assert (told["status"], told["why"]) == ("degraded", "subscriptions: hub-price is switched off")

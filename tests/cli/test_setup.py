@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.health import DynamoHealth
 from connectors.frappe.templates import WEBHOOKS
 from hub import names
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.ministack import free_port
+from infra.local.shopify_admin import ShopifyAdmin
 from tests.cli.conftest import API_KEY, API_SECRET, SIGNING, Stage, Web
 
 PERMISSION_DENIED = Path(__file__).parents[1] / "recordings" / "erpnext" / "012_permission_denied_create.json"
@@ -83,6 +85,28 @@ def test_the_webhooks_are_made_and_renewed(two_way: Stage, erp: ErpNextStandIn) 
     assert {
         (each["webhook_doctype"], each["webhook_docevent"], each["request_url"]) for each in erp.documents("Webhook")
     } == {(each.doctype, each.event, "https://hooks.example.com/webhooks/erp-events") for each in WEBHOOKS}
+
+
+def test_a_shops_webhooks_are_those_that_lead_to_an_action_and_are_watched_from_then_on(deployed: Stage) -> None:
+    content = yaml.safe_load(deployed.config.read_text())
+    content["flows"]["shop-eu-to-erp"]["actions"] = {"customers/create": "ignore"}
+    url = "https://hooks.example.com/webhooks/shop-eu"
+    with ShopifyAdmin("shpat_test") as store:
+        content["integrations"]["shop-eu"] |= {"url": store.url, "public_url": url}
+        deployed.write(content)
+        deployed.store("shop-eu", webhook=SIGNING, admin_token="shpat_test")
+
+        first, second = (deployed.hub("setup", "webhooks", "shop-eu") for _ in range(2))
+
+        there = {each["topic"] for each in store.subscriptions}
+        assert {each["uri"] for each in store.subscriptions} == {url}
+    assert (first.exit_code, second.exit_code) == (0, 0), first.stderr + second.stderr
+    assert (first.stdout.count("created"), second.stdout.count("already there")) == (len(there), len(there))
+    assert there >= {"ORDERS_CREATE", "ORDERS_UPDATED", "CUSTOMERS_UPDATE"}
+    assert not there & {"CUSTOMERS_CREATE", "CUSTOMERS_REDACT", "SHOP_REDACT"}
+    kept = DynamoHealth(deployed.client("dynamodb"), names.ledger_table(deployed.name)).registered("shop-eu")
+    assert kept
+    assert (kept.url, set(kept.topics)) == (url, there)
 
 
 def test_webhooks_need_their_secret_and_their_site(two_way: Stage) -> None:
