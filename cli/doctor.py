@@ -72,6 +72,14 @@ class Patient:
         """Their names."""
         yield from sorted(self.stage.config.integrations)
 
+    def aws(self, words: str) -> str:
+        """A command of AWS's own, at the stage's AWS."""
+        return f"aws {words}" + (f" --endpoint-url {self.stage.endpoint}" if self.stage.endpoint else "")
+
+    def tail(self, function: str) -> str:
+        """The command that shows what a function has said of late."""
+        return self.aws(f"logs tail /aws/lambda/{function} --since 1h")
+
     def option(self) -> str:
         """How a command is told the stage."""
         return "" if self.stage.name == LOCAL else f" --stage {self.stage.name}"
@@ -138,7 +146,7 @@ def _stack(patient: Patient) -> Iterator[Ailment]:
     (stack,) = stage.cloudformation().describe_stacks(StackName=names.stack(stage.name))["Stacks"]
     state = stack["StackStatus"]
     if state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"):
-        remedy = f"aws cloudformation describe-stack-events --stack-name {names.stack(stage.name)}; then {deploy}"
+        remedy = f"{patient.aws(f'cloudformation describe-stack-events --stack-name {names.stack(stage.name)}')}; then {deploy}"
         yield Ailment(ERROR, stage.name, f"its stack is {state}", "the last deployment did not end well", remedy)
     deployed = stack.get("LastUpdatedTime") or stack["CreationTime"]
     changed = datetime.fromtimestamp(patient.file.stat().st_mtime, UTC) if patient.file.is_file() else deployed
@@ -188,7 +196,7 @@ def _flows(patient: Patient) -> Iterator[Ailment]:
             yield Ailment(ERROR, flow, f"waits for {stands.destination}: {stands.why}", why, remedy)
         if stands.dead_letters:
             why = "the dlq function records each within seconds; what stays there it cannot take off"
-            remedy = f"aws logs tail /aws/lambda/{names.dlq_function(patient.stage.name)} --since 1h"
+            remedy = patient.tail(names.dlq_function(patient.stage.name))
             what = f"its dead letter queue holds {stands.dead_letters:,}"
             yield Ailment(ERROR, flow, what, why, remedy)
 
@@ -225,7 +233,9 @@ def _alarms(patient: Patient) -> Iterator[Ailment]:
     topic = patient.outputs["AlarmsTopic"]
     pages = patient.stage.sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     found = [each for page in pages for each in page["Subscriptions"]]
-    subscribe = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint you@example.com"
+    subscribe = patient.aws(
+        f"sns subscribe --topic-arn {topic} --protocol email --notification-endpoint you@example.com"
+    )
     if not found:
         severity = WARNING if patient.stage.name == LOCAL else ERROR
         remedy = f"state `alarms: {{email: [...]}}` in the configuration and deploy, or: {subscribe}"
@@ -243,8 +253,7 @@ def _health(patient: Patient) -> Iterator[Ailment]:
         function = names.health_function(patient.stage.name, name)
         if not record.beats or is_overdue(record, stated.every_seconds, patient.now):
             what = "its health checks have stopped" if record.beats else "its health was never checked"
-            log = f"aws logs tail /aws/lambda/{function} --since 1h"
-            yield Ailment(WARNING, name, what, "nobody notices when it fails", log)
+            yield Ailment(WARNING, name, what, "nobody notices when it fails", patient.tail(function))
         elif record.status is not Status.HEALTHY:
             severity = ERROR if record.status is Status.DOWN else WARNING
             why = f"so the last check at {record.beats[-1].at:%H:%M} UTC found; it is {record.status.value}"

@@ -100,17 +100,28 @@ def setup_webhooks(
     http = client(opened, system, at, connector_module(there.connector))
     subscriptions = connector_module(there.connector).subscriptions(http)
     names_there = connector.subscriptions_for(topics_of(opened, integration))
-    table = Table("webhook", "state", title=f"{at} → {url}")
+    table, refused = Table("webhook", "state", title=f"{at} → {url}"), {}
     try:
         for wanted in connector.wanted(names_there, url, secret):
-            table.add_row(wanted.topic, subscriptions.register(wanted))
-        registered = Registered(url, tuple(names_there), datetime.now(UTC).isoformat(timespec="seconds"))
-        DynamoHealth(opened.dynamodb(), names.ledger_table(opened.name)).keep_registered(integration, registered)
-    except (Temporary, Permanent) as error:
-        if there.connector != "erpnext":
-            raise Failed(f"{at} refuses: {error}") from error
-        raise Failed(_told(error, at, system)) from error
-    Console().print(table)
+            try:
+                state = subscriptions.register(wanted)
+            except Permanent as error:
+                refused[wanted.topic] = error
+                state = "refused"
+            table.add_row(wanted.topic, state)
+        made = tuple(name for name in names_there if name not in refused)
+        registered = Registered(url, made, datetime.now(UTC).isoformat(timespec="seconds"))
+        if made:
+            DynamoHealth(opened.dynamodb(), names.ledger_table(opened.name)).keep_registered(integration, registered)
+            Console().print(table)
+    except Temporary as error:
+        raise Failed(_refusal(error, at, system, there)) from error
+    for topic, why in refused.items():
+        raise Failed(f"{', '.join(refused)} refused; {topic}: {_refusal(why, at, system, there)}") from why
+
+
+def _refusal(error: HubError, at: str, system: str, there: Integration) -> str:
+    return _told(error, at, system) if there.connector == "erpnext" else f"{at} refuses: {error}"
 
 
 def _system_of(opened: Stage, integration: str) -> str:

@@ -150,12 +150,11 @@ def _look(opened: Stage) -> Everything:
 
 def _being(opened: Stage, name: str, record: Record, now: datetime) -> Being:
     stated = opened.config.integrations[name]
-    function = names.health_function(opened.name, name)
     status, why = record.status.value, worst(record.parts)
     if not record.beats:
-        status, why = "unknown", f"it was never checked: is the stage deployed since? See the log of {function}"
+        status, why = "unknown", "never checked; hub doctor says what to do"
     elif is_overdue(record, stated.health.every_seconds, now):
-        status, why = "unknown", f"its checks have stopped: hub doctor; see the log of {function}"
+        status, why = "unknown", "checked no longer; hub doctor says what to do"
     return Being(
         name,
         stated.connector,

@@ -24,6 +24,11 @@ DOWN = "✗"
 UNMEASURED = "·"
 OLD_SECONDS = 900  # an event that waits longer is shown as trouble
 LATE_SECONDS = 60
+NOTABLE = {
+    "slower": "its calls take longer than they did",
+    "unsteady": "it was down in between, within the last checks",
+    "recovering": "it is just back",
+}
 
 
 def drawn(everything: "Everything") -> RenderableType:
@@ -125,9 +130,16 @@ def _table(*headings: str) -> Table:
 
 
 def _about_integrations(rows: Sequence["Being"]) -> Iterator[Text]:
+    """What is true of several is said once."""
+    alike: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.why:
-            yield Text(f"{row.integration}: {row.why}", style=COLOURS[row.status])
+            alike.setdefault((row.why, row.status), []).append(row.integration)
+    for (why, status), integrations in alike.items():
+        yield Text(f"{', '.join(integrations)}: {why}", style=COLOURS[status])
+    for row in rows:
+        if row.trend in NOTABLE and row.status != "unknown":
+            yield Text(f"{row.integration}: {NOTABLE[row.trend]}", style="dim")
 
 
 def _about_flows(rows: Sequence["Moving"]) -> Iterator[Text]:

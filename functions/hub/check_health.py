@@ -12,6 +12,7 @@ from hub.subscriptions import Lacks, Subscription, lacks
 
 EXPIRES_SOON = timedelta(days=7)
 STUCK = timedelta(minutes=15)  # a queue that was not once empty or shorter for so long
+LOOK_BACK = timedelta(hours=1)  # for deliveries, where the last check is longer ago: a log is read line by line
 MENDING = timedelta(minutes=2)  # longer than a check may run
 
 
@@ -179,9 +180,9 @@ def _look_at_deliveries(seen: _Seen, looks: Looks) -> datetime | None:
     known = seen.record.accepted_at
     if looks.accepted is None:
         return known
-    last_look = seen.record.beats[-1].at if seen.record.beats else seen.now - (looks.silent_after or timedelta(hours=1))
+    looked_until = seen.record.beats[-1].at if seen.record.beats else seen.now - LOOK_BACK
     try:
-        known = looks.accepted(last_look, seen.now) or known
+        known = looks.accepted(max(looked_until, seen.now - LOOK_BACK), seen.now) or known
     except HubError as error:
         seen.parts.append(Part("deliveries", told=f"could not be looked for: {error}"))
         return known

@@ -34,7 +34,7 @@ class Stacks:
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         if self._outputs is None:
-            what = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
+            what: Any = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
             raise ClientError({"Error": what}, "DescribeStacks")
         stack = {"StackStatus": "UPDATE_COMPLETE", "CreationTime": NOW, "Outputs": self._outputs}
         return {"Stacks": [stack]}

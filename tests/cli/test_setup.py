@@ -9,7 +9,10 @@ import yaml
 
 from adapters.health import DynamoHealth
 from connectors.frappe.templates import WEBHOOKS
+from connectors.shopify.subscriptions import StoreSubscriptions
 from hub import names
+from hub.errors import Refused
+from hub.subscriptions import Wanted
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.ministack import free_port
 from infra.local.shopify_admin import ShopifyAdmin
@@ -107,6 +110,30 @@ def test_a_shops_webhooks_are_those_that_lead_to_an_action_and_are_watched_from_
     kept = DynamoHealth(deployed.client("dynamodb"), names.ledger_table(deployed.name)).registered("shop-eu")
     assert kept
     assert (kept.url, set(kept.topics)) == (url, there)
+
+
+def test_a_webhook_that_a_shop_refuses_is_told_and_the_others_are_made(
+    deployed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def register(self: StoreSubscriptions, wanted: Wanted) -> str:
+        if wanted.topic == "CUSTOMERS_MERGE":
+            raise Refused("the app lacks read_customer_merge")
+        return "created"
+
+    monkeypatch.setattr(StoreSubscriptions, "register", register)
+    content = yaml.safe_load(deployed.config.read_text())
+    content["integrations"]["shop-eu"] |= {"url": "http://127.0.0.1:1", "public_url": "https://hooks.example.com/x"}
+    deployed.write(content)
+    deployed.store("shop-eu", webhook=SIGNING, admin_token="shpat_test")
+
+    result = deployed.hub("setup", "webhooks", "shop-eu")
+
+    assert (result.exit_code, "CUSTOMERS_MERGE refused; " in result.stderr) == (1, True)
+    assert "the app lacks read_customer_merge" in result.stderr
+    kept = DynamoHealth(deployed.client("dynamodb"), names.ledger_table(deployed.name)).registered("shop-eu")
+    assert kept
+    assert "ORDERS_CREATE" in kept.topics
+    assert "CUSTOMERS_MERGE" not in kept.topics
 
 
 def test_webhooks_need_their_secret_and_their_site(two_way: Stage) -> None:
