@@ -181,9 +181,15 @@ def told(opened: Stage) -> Iterator[None]:
     except HubError as error:
         if isinstance(error.__cause__, BotoCoreError):
             raise error.__cause__ from error  # nothing answers at all: told as every command tells it
+        if isinstance(error.__cause__, ClientError) and _is_missing(error.__cause__):
+            raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
         raise Failed(str(error)) from error
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if "NotFound" in code or "NonExistentQueue" in code:
+        if _is_missing(error):
             raise Failed(f"Stage {opened.name} is not deployed: {opened.how_to_deploy()}.") from error
         raise
+
+
+def _is_missing(error: ClientError) -> bool:
+    code = error.response.get("Error", {}).get("Code", "")
+    return "NotFound" in code or "NonExistentQueue" in code

@@ -6,6 +6,7 @@ from cli import configuration, events, files, flow, ledger, secrets, setup, sign
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
+from cli.doctor import doctor
 from cli.failure import ToldGroup
 from cli.find import find_events
 from cli.reconcile import reconcile
@@ -14,6 +15,7 @@ from cli.rotation import rotate, status
 from cli.send import send
 from cli.settle import settle
 from cli.smoke import smoke
+from cli.status import status as status_of_everything
 
 app = typer.Typer(
     name="hub",
@@ -45,6 +47,8 @@ app.add_typer(audits, name="audit")
 app.command("reconcile")(reconcile)
 app.command("send")(send)
 app.command("smoke")(smoke)
+app.command("doctor")(doctor)
+app.command("status")(status_of_everything)
 
 
 if __name__ == "__main__":

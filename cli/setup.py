@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from adapters.health import DynamoHealth
 from adapters.http import DestinationHttp
 from adapters.secrets import IntegrationSecrets
 from cli.failure import Failed
@@ -17,12 +18,14 @@ from cli.secrets import read
 from cli.send import webhook_url
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
 from cli.trail import WhyOption, noted
-from connectors import connector_module
-from connectors.erpnext.client import ErpNext
+from connectors import connector_module, has_code
 from connectors.erpnext.settings import FlowSettings
-from connectors.erpnext.setup import setup
-from connectors.frappe.templates import WEBHOOKS
+from connectors.erpnext.setup import setup, unreadable
+from hub import names
+from hub.config import Integration
 from hub.errors import Category, HubError, Permanent, Temporary, Unavailable
+from hub.health import Registered
+from infra.actions import declared_records, event_actions, url_of
 
 TIMEOUT_SECONDS = 60.0  # ERPNext alters its tables while it answers
 
@@ -37,6 +40,7 @@ def _group() -> None:
 @app.command("erp")
 def setup_erp(
     integration: Annotated[str, typer.Option(help="The integration that is the ERPNext site.")] = "erp",
+    check: Annotated[bool, typer.Option("--check", help="Only look: exit code 1 where a field is missing.")] = False,
     reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
@@ -45,10 +49,11 @@ def setup_erp(
     opened = open_stage(stage, config)
     site, http = _site(opened, integration)
     more = _doctypes_of_rows(opened, integration)
-    noted(opened, "setup erp", integration, reason)
+    if not check:
+        noted(opened, "setup erp", integration, reason)
     try:
-        made = setup(http, more)
-        checked = dict(setup(http, more))  # ERPNext itself says that they are there now
+        made = setup(http, more, only_look=check)
+        checked = {} if check else dict(setup(http, more))  # ERPNext itself says that they are there now
     except (Unavailable, Permanent) as error:
         raise Failed(_told(error, site, integration)) from error
     if wrong := [name for name, state in checked.items() if state != "already there"]:
@@ -60,42 +65,108 @@ def setup_erp(
     for name, state in made:
         table.add_row(name, state)
     Console().print(table)
+    if missing := [name for name, state in made if state == "missing"]:
+        raise Failed(f"{len(missing)} fields are missing: hub setup erp --integration {integration}")
+
+
+def site_lacks(opened: Stage, integration: str) -> tuple[list[str], list[str]]:
+    """Of an integration that is an ERPNext site: the hub's fields that it lacks, and the DocTypes that the hub's user may
+    not read; nothing of any other. Raises Failed, HubError."""
+    if opened.integration(integration).connector != "erpnext":
+        return [], []
+    _, http = _site(opened, integration)
+    more = _doctypes_of_rows(opened, integration)
+    denied = unreadable(http, more)
+    return [name for name, state in setup(http, more, only_look=True) if state == "missing"], denied
 
 
 @app.command("webhooks")
 def setup_webhooks(
-    integration: Annotated[str, typer.Argument(help="The integration that receives the site's webhooks: erp-events.")],
+    integration: Annotated[
+        str, typer.Argument(help="The integration that receives the webhooks: erp-events, shop-eu.")
+    ],
     reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make the webhooks in ERPNext that tell the hub of stock, prices and deliveries. Safe to repeat: it renews them."""
+    """Register the webhooks that the flows need at a shop or an ERPNext site. Safe to repeat: it renews them. From then on
+    the health check watches them, and registers again what the provider drops."""
     opened = open_stage(stage, config)
     receiver = opened.integration(integration)
-    if receiver.connector != "frappe" or not receiver.same_as:
-        raise Failed(
-            f"{integration} receives no webhooks of a site: it needs `connector: frappe` and `same_as: <site>`."
-        )
+    system = _system_of(opened, integration)
     secret = read(opened, integration).get("webhook")
     if not secret:
         raise Failed(f"{integration} lacks webhook: store it with `hub secrets set {integration}`.")
     url = receiver.public_url or webhook_url(opened, integration)
-    site, http = _site(opened, receiver.same_as)
-    erp = ErpNext(http)
+    if not url.startswith("https://") and not opened.endpoint:
+        raise Failed(f"{url} is no https:// address; providers send nowhere else.")
+    there, connector = opened.integration(system), connector_module(receiver.connector)
+    at = url_of(there)
+    http = client(opened, system, at, connector_module(there.connector))
+    subscriptions = connector_module(there.connector).subscriptions(http)
+    names_there = connector.subscriptions_for(topics_of(opened, integration))
     noted(opened, "setup webhooks", integration, reason, url=url)
-    table = Table("webhook", "of", "when", "state", title=f"ERPNext at {site} → {url}")
+    table, refused = Table("webhook", "state", title=f"{at} → {url}"), {}
     try:
-        for wanted in WEBHOOKS:
-            document = wanted.document(url, secret)
-            there = erp.get("Webhook", wanted.name) is not None
-            if there:
-                erp.update("Webhook", wanted.name, document)  # it shows no secret, so that none can be compared
-            else:
-                erp.insert("Webhook", document)
-            table.add_row(wanted.name, wanted.doctype, wanted.event, "renewed" if there else "created")
-    except (Temporary, Permanent) as error:
-        raise Failed(_told(error, site, receiver.same_as)) from error
-    Console().print(table)
+        for wanted in connector.wanted(names_there, url, secret):
+            try:
+                state = subscriptions.register(wanted)
+            except Permanent as error:
+                refused[wanted.topic] = error
+                state = "refused"
+            table.add_row(wanted.topic, state)
+        made = tuple(name for name in names_there if name not in refused)
+        registered = Registered(url, made, datetime.now(UTC).isoformat(timespec="seconds"))
+        if made:
+            DynamoHealth(opened.dynamodb(), names.ledger_table(opened.name)).keep_registered(integration, registered)
+            Console().print(table)
+    except Temporary as error:
+        raise Failed(_refusal(error, at, system, there)) from error
+    for topic, why in refused.items():
+        raise Failed(f"{', '.join(refused)} refused; {topic}: {_refusal(why, at, system, there)}") from why
+
+
+def _refusal(error: HubError, at: str, system: str, there: Integration) -> str:
+    return _told(error, at, system) if there.connector == "erpnext" else f"{at} refuses: {error}"
+
+
+def _system_of(opened: Stage, integration: str) -> str:
+    """The integration whose system is asked to send to this one: itself, or what it is the same as; raises Failed."""
+    receiver = opened.integration(integration)
+    if receiver.connector == "frappe" and receiver.same_as:
+        _site(opened, receiver.same_as)  # raises where it is none, or lacks its keys
+        return receiver.same_as
+    if not hasattr(connector_of(receiver), "subscriptions_for") or receiver.connector == "frappe":
+        raise Failed(
+            f"{integration} has no webhooks that a command could register: its connector's README says how to do it by "
+            "hand. An ERPNext site's need `connector: frappe` and `same_as: <site>`."
+        )
+    if not url_of(receiver):
+        raise Failed(f"{integration} is asked nowhere: state integrations.{integration}.url, where its system is.")
+    return integration
+
+
+def subscribed_at(opened: Stage, integration: str) -> str:
+    """The integration whose system can be asked by code to send to this one; "" where there is none."""
+    receiver = opened.integration(integration)
+    system = receiver.same_as if receiver.connector == "frappe" else integration
+    able = hasattr(connector_of(receiver), "subscriptions_for") and bool(opened.config.flows_from(integration))
+    return system if able and system and url_of(opened.integration(system)) else ""
+
+
+def connector_of(integration: Integration) -> ModuleType | None:
+    """The connector's code; None for one that is a manifest alone."""
+    return connector_module(integration.connector) if has_code(integration.connector) else None
+
+
+def topics_of(opened: Stage, integration: str) -> list[str]:
+    """The topics of an integration that lead to an action in one of its flows."""
+    source = opened.manifest(integration)
+    used: set[str] = set()
+    for flow in opened.config.flows_from(integration).values():
+        declared = declared_records(opened.integration(integration))
+        used |= event_actions(source, opened.manifest(flow.destination), flow.actions, declared).keys()
+    return [topic.name for topic in source.topic if source.event_type(topic.name) in used]
 
 
 def _doctypes_of_rows(opened: Stage, integration: str) -> list[str]:

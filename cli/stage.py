@@ -1,6 +1,6 @@
 """The stage that a command speaks to: its configuration, its AWS, and the names of what is deployed there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -45,6 +45,7 @@ class Stage:
     config: Config
     session: boto3.Session
     endpoint: str | None
+    _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # each takes a while to make
 
     @property
     def name(self) -> str:
@@ -98,9 +99,21 @@ class Stage:
         """SNS of the stage."""
         return cast("SNSClient", self._client("sns"))
 
+    def scheduler(self) -> Any:
+        """The schedules of the stage (an EventBridge Scheduler client)."""
+        return self._client("scheduler")
+
+    def cloudformation(self) -> "CloudFormationClient":
+        """The stacks of the stage."""
+        return cast("CloudFormationClient", self._client("cloudformation"))
+
     def account_id(self) -> str:
         """The number of the AWS account that the stage is in."""
-        return str(self._client("sts").get_caller_identity()["Account"])
+        return str(self.identity()["Account"])
+
+    def identity(self) -> Any:
+        """As whom AWS knows whoever types this, in STS's own words."""
+        return self._client("sts").get_caller_identity()
 
     def caller(self) -> str:
         """Whom AWS takes the caller for, as an ARN."""
@@ -108,7 +121,7 @@ class Stage:
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""
-        client = cast("CloudFormationClient", self._client("cloudformation"))
+        client = self.cloudformation()
         stack = names.stack(self.name)
         try:
             found = client.describe_stacks(StackName=stack)["Stacks"]
@@ -123,6 +136,11 @@ class Stage:
         return "start it with `make run`" if self.endpoint else f"deploy it with `make deploy STAGE={self.name}`"
 
     def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._made(service)
+        return self._clients[service]
+
+    def _made(self, service: str) -> Any:
         if self.endpoint is None:
             return self.session.client(service, config=PATIENCE)  # type: ignore[call-overload]
         return self.session.client(service, endpoint_url=self.endpoint, config=QUICK)  # type: ignore[call-overload]

@@ -93,7 +93,7 @@ def show_status(
         opened.integration(integration)
     chosen = [integration] if integration else sorted(opened.config.integrations)
     with told(opened):
-        rows = [row for name in chosen for row in _streaming(opened, name, now)]
+        rows = [row for name in chosen for row in streaming(opened, name, now)]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -115,7 +115,7 @@ def show(integration: str, rows: Sequence[Streaming], now: datetime) -> None:
         table.add_column(heading, no_wrap=heading != "stream", overflow="fold", justify="right" if right else "left")
     for row in rows:
         state = Text(row.state, style=COLOURS[row.state])
-        ran = _ago(row.last_run, now)
+        ran = ago(row.last_run, now)
         counts = (f"{row.rows:,}", f"{row.queued:,}") if row.last_run else ("", "")
         table.add_row(Text(row.stream), state, _short(row.watermark)[:16], ran, *counts)
     console.print(table)
@@ -357,7 +357,8 @@ def _progress(run: Any) -> str:
     return f"{run.rows:,}{of} rows listed, {run.queued:,} queued, page {run.pages:,}{again}"
 
 
-def _streaming(opened: Stage, integration: str, now: datetime) -> Iterator[Streaming]:
+def streaming(opened: Stage, integration: str, now: datetime) -> Iterator[Streaming]:
+    """How the streams of an integration stand."""
     for name, declared in sorted(streams_of(opened.config, integration).items()):
         item = _item(opened, declared)
         state, last = state_of(item), last_run(item)
@@ -409,7 +410,7 @@ def _told_comparison(item: dict[str, Any], now: datetime) -> str:
     last = last_run(item)
     if not last:
         return ""
-    when = _ago(last["at"], now)
+    when = ago(last["at"], now)
     if last["state"] != "ended":
         return f"was to be compared {when}, and {last.get('reason', 'goes on')}"
     orphans = f"; {_told_orphans(last)}" if last.get("orphans") else ""
@@ -420,7 +421,7 @@ def _told_reconciliation(item: dict[str, Any], now: datetime) -> str:
     flow, last = item["record"]["S"].removeprefix(RECONCILIATION), last_run(item)
     if is_leased(item, now) or not last:
         return f"is being reconciled by {flow}"
-    when, found = _ago(last["at"], now), last.get("differences", 0)
+    when, found = ago(last["at"], now), last.get("differences", 0)
     if last["state"] != "ended":
         return f"was to be reconciled by {flow} {when}, and {last.get('reason', 'goes on')}"
     return f"was reconciled by {flow} {when}: {found:,} {'difference' if found == 1 else 'differences'}"
@@ -441,7 +442,8 @@ def _short(watermark: str) -> str:
         return watermark if len(watermark) <= 19 else f"{watermark[:16]}..."
 
 
-def _ago(at: str, now: datetime) -> str:
+def ago(at: str, now: datetime) -> str:
+    """How long ago a moment was, for people; "" for none."""
     if not at:
         return ""
     seconds = max(0, int((now - datetime.fromisoformat(at)).total_seconds()))

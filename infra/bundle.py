@@ -37,7 +37,7 @@ LAMBDA_TASK_ROOT = "/var/task"
 
 # botocore describes 400 services in 26 MB and lists them all whenever a client is made. These are the ones that the
 # functions and Powertools call; boto3 itself stays in the bundle, since the runtime's own version changes unannounced.
-AWS_SERVICES = frozenset({"dynamodb", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"})
+AWS_SERVICES = frozenset({"dynamodb", "lambda", "logs", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"})
 
 OURS_LEFT_OUT = ("__pycache__", "*.pyc", "*.md", "examples", "tests", ".*")
 THEIRS_LEFT_OUT = (

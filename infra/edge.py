@@ -160,6 +160,7 @@ class Webhook(Construct):
         )
         shared.bodies.argue(webhook.role)
         function = webhook.function
+        self.log_group_arn = function.log_group.log_group_arn
         target = apigateway.CfnIntegration(
             self,
             "Integration",

@@ -14,6 +14,7 @@ from infra.edge import Webhook
 from infra.files import Files
 from infra.flow import Destinations, Flow
 from infra.functions import Runtime
+from infra.health import HealthCheck
 from infra.sync import Sync
 
 
@@ -36,8 +37,9 @@ class Source(cdk.NestedStack):
         )
         self.integration = integration
         flows = [Flow(self, name, runtime, shared) for name in shared.config.flows_from(integration)]
+        webhook = None
         if spec:
-            Webhook(
+            webhook = Webhook(
                 self,
                 "Webhook",
                 runtime,
@@ -53,5 +55,16 @@ class Source(cdk.NestedStack):
             Files(self, "Files", runtime, integration=integration, shared=shared, flows=flows)
         elif stated.streams:
             Sync(self, "Sync", runtime, integration=integration, shared=shared, flows=flows)
+        HealthCheck(
+            self,
+            "Health",
+            runtime,
+            integration=integration,
+            config=shared.config,
+            table=shared.table,
+            flows=flows,
+            log_group_arn=webhook.log_group_arn if webhook else "",
+            public_url=public_url if webhook else "",
+        )
         for flow in flows:
             cdk.CfnOutput(self, f"QueueUrl{flow.name}", value=flow.queue.queue_url, description=f"Queue of {flow.name}")

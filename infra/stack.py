@@ -17,6 +17,7 @@ from infra.edge import Api, routes
 from infra.files import FilesBucket
 from infra.flow import Destinations
 from infra.functions import Runtime
+from infra.health import HealthCheck
 from infra.integration import Source
 from infra.ledger import Ledger
 from infra.platform import Platform
@@ -61,6 +62,9 @@ class HubStack(cdk.Stack):
                 if spec:
                     route_keys += routes(name, spec)
                     self._output(f"WebhookUrl{name}", url, f"Where {name} sends to, as it must be registered there")
+        health = Construct(self, "Health")
+        for name in sorted(config.integrations.keys() - {source.integration for source in sources}):
+            HealthCheck(health, name, runtime, integration=name, config=config, table=table)
         api.open(config, route_keys, after=sources)
         droppers = [source for source in sources if manifest_of(config.integrations[source.integration]).reads_files]
         if droppers:

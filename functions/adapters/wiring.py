@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,11 +24,11 @@ from hub.breaker import Breakers, Limits
 from hub.dead_letter import Notices
 from hub.deliver import Route
 from hub.deliver_batch import DeadLetters
-from hub.errors import NotConfigured
+from hub.errors import NotConfigured, SecretUnavailable
 from hub.events import Event
 from hub.guard import Guard
 from hub.ledger import Ledger
-from hub.names import breaker_function, secret, sync_function
+from hub.names import breaker_function, queue, secret, sync_function, webhook_function
 from hub.receive import Bodies, Outside, Receiver, Tokens, message_of
 from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
@@ -37,6 +37,7 @@ from hub.settings import (
     DeliverySettings,
     DlqSettings,
     FilesSettings,
+    HealthSettings,
     SyncSettings,
     WebhookSettings,
     unpacked,
@@ -51,12 +52,16 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
+    from hub.check_health import Looks
     from hub.connector import Destination, Read
     from hub.drain import Messages
     from hub.files import Intake, Table
+    from hub.health import Records
+    from hub.mend_subscriptions import Mending
     from hub.pace import Pacer
     from hub.reconcile import Judge, Reconciliation
     from hub.records import Record
+    from hub.subscriptions import Wanted
 
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
 SENDERS = 8  # calls to SQS at the same time while a file is taken in
@@ -445,6 +450,89 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
         time.sleep,
         judge,
         tell,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HealthHub:
+    """What the health handler needs."""
+
+    integration: str
+    looks: "Looks"
+    records: "Records"
+    mending: "Mending | None"
+    telemetry: Telemetry
+    monotonic: Callable[[], float]
+    now: Callable[[], datetime]
+
+
+def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
+    """The health Lambda of one integration, from its environment."""
+    from adapters.cursors import DynamoCursors
+    from adapters.health import DynamoHealth, depth, last_accepted, pull_gap
+    from adapters.lambdas import invoke_later
+    from adapters.reaching import Called
+    from adapters.sns import SnsNotices
+    from hub.check_health import Looks
+    from hub.expiry import expiries
+    from hub.manifest import read_manifest
+    from hub.mend_subscriptions import Mending
+
+    settings = HealthSettings.from_env(environment)
+    stage, integration = settings.stage, settings.integration
+    session: Any = botocore.session.get_session()
+    client = cache(lambda service: session.create_client(service, config=PATIENT))  # few checks need all of them
+
+    def secrets_at(secret_id: str) -> IntegrationSecrets:
+        return IntegrationSecrets(client("secretsmanager"), secret_id, time.monotonic, utc_now)
+
+    manifest, own = read_manifest(manifest_path(settings.connector)), secrets_at(settings.secret_id)
+    signing = manifest.webhook.signature.secret if manifest.webhook and settings.public_url else ""
+    streams: dict[str, list[dict[str, Any]]] = unpacked(settings.streams) if settings.streams else {}
+    called = None
+    if settings.called:
+        there = settings.called
+        theirs = own if there.secret_id == settings.secret_id else secrets_at(there.secret_id)
+        called = Called(there.connector, there.url, theirs, PROBE_SECONDS, utc_now)
+    subscriptions = called.subscriptions(settings.connector) if called and settings.public_url else None
+
+    def wanted(topics: Sequence[str], url: str) -> "Sequence[Wanted]":
+        if not (secret := own.live(signing)):
+            raise SecretUnavailable(f"{integration} lacks {signing}: store it with `hub secrets set {integration}`")
+        found: Sequence[Wanted] = connector_module(settings.connector).wanted(topics, url, secret[0])
+        return found
+
+    looks = Looks(
+        call=called.call([each for requests in streams.values() for each in requests]) if called else None,
+        slow_milliseconds=settings.slow_milliseconds,
+        missing_secrets=lambda: [signing] if signing and not own.live(signing) else [],
+        expiries=lambda: list(expiries({name: "".join(own.live(name)[:1]) for name in manifest.secrets})),
+        flows=settings.flows,
+        depth=lambda flow: depth(client("sqs"), queue(stage, flow)),
+        accepted=partial(last_accepted, client("logs"), webhook_function(stage, integration))
+        if settings.public_url
+        else None,
+        silent_after=timedelta(seconds=settings.silent_after_seconds) if settings.silent_after_seconds else None,
+        subscriptions=subscriptions.listed if subscriptions else None,
+        supported_until=called.supported_until if called else None,
+    )
+    mending = None
+    if settings.mend and subscriptions:
+        cursors = DynamoCursors(client("dynamodb"), settings.ledger_table)
+        mending = Mending(
+            wanted,
+            subscriptions.register,
+            lambda: pull_gap(cursors.read, partial(invoke_later, client("lambda")), streams),
+            SnsNotices(client("sns"), settings.topic_arn),
+        )
+    return HealthHub(
+        integration,
+        looks,
+        DynamoHealth(client("dynamodb"), settings.ledger_table),
+        mending,
+        Telemetry("health", {"stage": stage, "integration": integration}, utc_now),
+        time.monotonic,
+        utc_now,
     )
 
 

@@ -22,6 +22,14 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$
 
 SPAN = re.compile(r"1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days)")
 
+SPAN_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+def seconds_of(span: str) -> int:
+    """The seconds of what SPAN matches."""
+    number, unit = span.split(" ")
+    return int(number) * SPAN_SECONDS[unit.rstrip("s")]
+
 
 def _text(value: Any) -> Any:
     for each in value if isinstance(value, list) else [value]:
@@ -91,12 +99,6 @@ def _span(text: str) -> str:
 
 
 Span = Annotated[str, BeforeValidator(_text), AfterValidator(_span)]
-
-
-def seconds_of(span: str) -> float:
-    """A span in seconds."""
-    count, unit = span.split()
-    return int(count) * {"minute": 60.0, "hour": 3600.0, "day": 86_400.0}[unit.removesuffix("s")]
 
 
 class Reconcile(_Strict):
@@ -190,6 +192,41 @@ class Network(_Strict):
     )
 
 
+class HealthChecks(_Strict):
+    """How an integration is asked whether it is well."""
+
+    every: str = Field(default="5 minutes", description="How often: '5 minutes', '1 hour'.")
+    slow_milliseconds: int = Field(
+        default=2_000, ge=1, le=60_000, description="An answer that takes longer makes it degraded."
+    )
+    mend: bool = Field(
+        default=True,
+        description="Register again what `hub setup webhooks` had registered and the provider has dropped, and read the "
+        "streams to fill the gap. false: it is only told.",
+    )
+    silent_after: str | None = Field(
+        default=None,
+        description="After so long without an accepted delivery it is degraded: '6 hours'. Not stated: silence is no news.",
+    )
+
+    @field_validator("every", "silent_after")
+    @classmethod
+    def _is_a_span(cls, span: str | None) -> str | None:
+        if span is not None and not SPAN.fullmatch(span):
+            raise ValueError(f"{span!r} is no span such as '5 minutes', '1 hour' or '2 days'")
+        return span
+
+    @property
+    def every_seconds(self) -> int:
+        """`every` in seconds."""
+        return seconds_of(self.every)
+
+    @property
+    def silent_after_seconds(self) -> int:
+        """`silent_after` in seconds; 0 where none is stated."""
+        return seconds_of(self.silent_after) if self.silent_after else 0
+
+
 class Integration(_Strict):
     """A configured instance of a connector: one shop, one ERPNext site."""
 
@@ -226,6 +263,7 @@ class Integration(_Strict):
         description="What flows in both directions could write (stock, price, fulfilment) → the integration whose word "
         "counts. The other one's is left alone. Stated at one of the two.",
     )
+    health: HealthChecks = Field(default_factory=HealthChecks)
     breaker: BreakerLimits = Field(default_factory=BreakerLimits)
     pacing: PacingLimits = Field(default_factory=PacingLimits)
     streams: dict[Name, StreamConfig] = Field(

@@ -3,6 +3,10 @@
 `connectors/<name>/connector.py` offers `read` (a source), `listing` (a source with streams), `messages` (a source whose
 messages are taken off), `destination` (a destination), or several of them. A destination that says how much it will
 still serve offers `budget(answer)`: a Budget, or None where an answer says nothing.
+
+`probe(client)` is its cheapest call. Where webhooks can be registered by code, the system's connector offers
+`subscriptions(http)`, a Subscriptions; that of the integration that receives them `subscriptions_for(topics)` (their names
+there) and `wanted(names, url, secret)`. `API_SUPPORTED_UNTIL` says when the system ends the version that is spoken.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

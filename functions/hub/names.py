@@ -60,6 +60,16 @@ def sync_function(stage: str, integration: str) -> str:
     return f"hub-{stage}-sync-{integration}"
 
 
+def health_function(stage: str, integration: str) -> str:
+    """The Lambda that checks an integration's health."""
+    return f"hub-{stage}-health-{integration}"
+
+
+def health(integration: str) -> str:
+    """The entity under which the ledger's table keeps how an integration is, and what was registered at it."""
+    return f"health/{integration}"
+
+
 def files_function(stage: str, integration: str) -> str:
     """The Lambda that takes an integration's files in."""
     return f"hub-{stage}-files-{integration}"

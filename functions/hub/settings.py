@@ -158,6 +158,40 @@ class SyncSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class CalledSettings:
+    """A system that can be called, and whose secrets sign us in there."""
+
+    connector: str
+    url: str
+    secret_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings(Settings):
+    """The health Lambda of one integration."""
+
+    stage: str
+    integration: str
+    connector: str
+    secret_id: str
+    ledger_table: str
+    topic_arn: str
+    called: CalledSettings | None = None  # itself, or the system that it is the same as; None where nothing is called
+    public_url: str = ""  # where its provider sends to, "" for one that sends nothing
+    flows: list[str] = field(default_factory=list)  # that start at it
+    streams: str = ""  # sync function → the requests that run its streams, packed
+    every_seconds: int = 300
+    slow_milliseconds: int = 2_000
+    silent_after_seconds: int = 0  # 0: silence is no news
+    mend: bool = True
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Self:
+        called = values.pop("called")
+        return cls(called=CalledSettings(**called) if called else None, **values)
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSettings(Settings):
     """The files Lambda of one integration."""
 

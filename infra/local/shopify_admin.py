@@ -37,8 +37,10 @@ SCHEMA = {
             "productVariants": "ProductVariants",
             "productVariant": "ProductVariant",
             "order": "Order",
+            "webhookSubscriptions": "WebhookSubscriptions",
         },
         {
+            "webhookSubscriptions": ("first",),
             "locations": ("first", "after"),
             "productVariants": ("first", "query"),
             "productVariant": ("id",),
@@ -53,6 +55,7 @@ SCHEMA = {
             "fulfillmentCreate": "FulfillmentPayload",
             "fulfillmentCancel": "FulfillmentPayload",
             "metafieldsSet": "CodedPayload",
+            "webhookSubscriptionCreate": "WebhookPayload",
         },
         {
             "inventorySetQuantities": ("input",),
@@ -61,6 +64,7 @@ SCHEMA = {
             "fulfillmentCreate": ("fulfillment",),
             "fulfillmentCancel": ("id",),
             "metafieldsSet": ("metafields",),
+            "webhookSubscriptionCreate": ("topic", "webhookSubscription"),
         },
     ),
     "Shop": Type({"name": "", "currencyCode": ""}),
@@ -116,6 +120,10 @@ SCHEMA = {
     "AssignedLocation": Type({"location": "Location"}),
     "FulfillmentOrderLineItems": Type({"nodes": "FulfillmentOrderLineItem"}),
     "FulfillmentOrderLineItem": Type({"id": "", "remainingQuantity": "", "lineItem": "LineItem"}),
+    "WebhookSubscriptions": Type({"nodes": "WebhookSubscription"}),
+    "WebhookSubscription": Type({"id": "", "topic": "", "uri": "", "apiVersion": "ApiVersion"}),
+    "ApiVersion": Type({"handle": "", "supported": ""}),
+    "WebhookPayload": Type({"webhookSubscription": "WebhookSubscription", "userErrors": "PlainError"}),
     "Payload": Type({"userErrors": "PlainError"}),
     "CodedPayload": Type({"userErrors": "Error"}),
     "VariantsPayload": Type({"productVariants": "ProductVariant", "userErrors": "PlainError"}),
@@ -130,6 +138,7 @@ INPUTS = {
     "variants": {"id", "price"},
     "fulfillment": {"lineItemsByFulfillmentOrder", "notifyCustomer", "trackingInfo"},
     "metafields": {"ownerId", "namespace", "key", "type", "value"},
+    "webhookSubscription": {"uri", "format", "filter", "includeFields", "metafieldNamespaces"},
 }
 
 
@@ -210,6 +219,7 @@ class ShopifyAdmin:
         self.variants: list[Variant] = []
         self.orders: dict[int, Sold] = {}
         self.locations = {LOCATION: "Main"}
+        self.subscriptions: list[Body] = []  # by the Admin API: topic, uri, apiVersion
         self.writes: list[str] = []
         self.asked: list[str] = []
         self.troubles: list[Trouble] = []
@@ -357,6 +367,17 @@ class ShopifyAdmin:
     def _productVariant(self, id: str) -> Body | None:  # noqa: A002, N802
         found = self._by_id(id)
         return self._shown(found) if found else None
+
+    def _webhookSubscriptions(self, first: int) -> Body:  # noqa: N802
+        return {"nodes": self.subscriptions[:first]}
+
+    def _webhookSubscriptionCreate(self, topic: str, webhookSubscription: Body) -> Body:  # noqa: N802, N803
+        made = {"topic": topic, "uri": webhookSubscription["uri"]}
+        if any(made.items() <= each.items() for each in self.subscriptions):
+            raise UserError("Address for this topic has already been taken", at="webhookSubscription")
+        made["id"] = f"gid://shopify/WebhookSubscription/{next(self._numbers)}"
+        self.subscriptions.append({**made, "apiVersion": {"handle": API_VERSION, "supported": True}})
+        return {"webhookSubscription": self.subscriptions[-1]}
 
     def _order(self, id: str) -> Body | None:  # noqa: A002
         sold = self.orders.get(_number(id))

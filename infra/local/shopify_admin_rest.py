@@ -22,6 +22,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from infra.local.shopify import API_VERSION, Body
+from infra.local.shopify_admin import PATH, ShopifyAdmin
 
 PATHS = {f"/admin/api/{API_VERSION}/{name}.json": name for name in ("orders", "customers", "products")}
 BUCKET, DRAIN_PER_SECOND = 40, 2.0
@@ -40,7 +41,8 @@ class Reply:
 
 
 class ShopifyRest:
-    """One store on 127.0.0.1. `replies` are given to the next requests instead of true ones; None is the truth."""
+    """One store on 127.0.0.1. `replies` are given to the next requests instead of true ones; None is the truth. `admin` is
+    the same store by GraphQL."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class ShopifyRest:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.token = token
+        self.admin = ShopifyAdmin(token)
         self.replies: list[Reply | None] = []
         self.asked: list[dict[str, str]] = []
         self.throttled = 0
@@ -66,11 +69,13 @@ class ShopifyRest:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
+        self.admin.__enter__()
         serve = {"poll_interval": 0.02}
         threading.Thread(target=self._server.serve_forever, kwargs=serve, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.admin.__exit__()
         self._server.shutdown()
         self._server.server_close()
 
@@ -190,10 +195,21 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives it
         """Nothing: what was asked is in `asked`."""
 
+    def do_POST(self) -> None:
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = self.server.store.admin.answer(self.headers.get("X-Shopify-Access-Token", ""), content)
+        if self.path != PATH or answer is None:
+            self.send_error(404)
+            return
+        status, body, headers = answer
+        self._send(Reply(status, json.dumps(body).encode(), {"content-type": "application/json", **headers}))
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         token = self.headers.get("X-Shopify-Access-Token", "")
-        reply = self.server.store.answer(parts.path, dict(parse_qsl(parts.query)), token)
+        self._send(self.server.store.answer(parts.path, dict(parse_qsl(parts.query)), token))
+
+    def _send(self, reply: Reply) -> None:
         self.send_response_only(reply.status)  # without a Date of its own
         for name, value in reply.headers.items():
             self.send_header(name, value)

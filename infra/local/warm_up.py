@@ -29,17 +29,18 @@ class FunctionBroken(Exception):
 def warm_up(aws: MiniStack, stage: str, webhook_workers: int = 2) -> int:
     """Have every function of the stage running, webhook functions in several processes; return how many ran.
 
-    Nothing is queued, written or counted as a delivery by it. Raises FunctionBroken.
+    Nothing is queued, written or counted as a delivery by it; health functions, which nobody waits for, are left to their
+    schedules. Raises FunctionBroken.
     """
     functions = aws.client("lambda")
-    webhooks = names.webhook_function(stage, "")
+    webhooks, checks = names.webhook_function(stage, ""), names.health_function(stage, "")
     calls: list[tuple[str, dict[str, Any]]] = []
     for page in functions.get_paginator("list_functions").paginate():
         for function in page["Functions"]:
             name = function["FunctionName"]
             if name.startswith(webhooks):
                 calls += [(name, UNSIGNED_REQUEST)] * webhook_workers
-            elif name.startswith(names.stack(stage) + "-"):
+            elif name.startswith(names.stack(stage) + "-") and not name.startswith(checks):
                 calls.append((name, EMPTY_BATCH))
 
     def call(name: str, event: dict[str, Any]) -> None:

@@ -12,8 +12,21 @@ from connectors import connector_names
 from hub.schemes import scheme_names
 from tests.architecture.sources import PACKAGES, ROOT, Import, imports, module_path, modules, strings, tree
 
-OWN = {"adapters", "cli", "connectors", "delivery", "dlq", "files", "hub", "infra", "tests", "benchmarks", "webhooks"}
-LAMBDAS = ("webhooks", "delivery", "dlq", "files")
+OWN = {
+    "adapters",
+    "cli",
+    "connectors",
+    "delivery",
+    "dlq",
+    "files",
+    "health",
+    "hub",
+    "infra",
+    "tests",
+    "benchmarks",
+    "webhooks",
+}
+LAMBDAS = ("webhooks", "delivery", "dlq", "files", "health")
 TYPES_ONLY = "mypy_boto3_"
 
 # folder → (packages of the repository, packages of others) that it may import beside the standard library

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.health import DynamoHealth
 from connectors.frappe.templates import WEBHOOKS
+from connectors.shopify.subscriptions import StoreSubscriptions
 from hub import names
+from hub.errors import Refused
+from hub.subscriptions import Wanted
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.ministack import free_port
+from infra.local.shopify_admin import ShopifyAdmin
 from tests.cli.conftest import API_KEY, API_SECRET, SIGNING, Stage, Web
 
 PERMISSION_DENIED = Path(__file__).parents[1] / "recordings" / "erpnext" / "012_permission_denied_create.json"
@@ -85,12 +90,58 @@ def test_the_webhooks_are_made_and_renewed(two_way: Stage, erp: ErpNextStandIn) 
     } == {(each.doctype, each.event, "https://hooks.example.com/webhooks/erp-events") for each in WEBHOOKS}
 
 
+def test_a_shops_webhooks_are_those_that_lead_to_an_action_and_are_watched_from_then_on(deployed: Stage) -> None:
+    content = yaml.safe_load(deployed.config.read_text())
+    content["flows"]["shop-eu-to-erp"]["actions"] = {"customers/create": "ignore"}
+    url = "https://hooks.example.com/webhooks/shop-eu"
+    with ShopifyAdmin("shpat_test") as store:
+        content["integrations"]["shop-eu"] |= {"url": store.url, "public_url": url}
+        deployed.write(content)
+        deployed.store("shop-eu", webhook=SIGNING, admin_token="shpat_test")
+
+        first, second = (deployed.hub("setup", "webhooks", "shop-eu") for _ in range(2))
+
+        there = {each["topic"] for each in store.subscriptions}
+        assert {each["uri"] for each in store.subscriptions} == {url}
+    assert (first.exit_code, second.exit_code) == (0, 0), first.stderr + second.stderr
+    assert (first.stdout.count("created"), second.stdout.count("already there")) == (len(there), len(there))
+    assert there >= {"ORDERS_CREATE", "ORDERS_UPDATED", "CUSTOMERS_UPDATE"}
+    assert not there & {"CUSTOMERS_CREATE", "CUSTOMERS_REDACT", "SHOP_REDACT"}
+    kept = DynamoHealth(deployed.client("dynamodb"), names.ledger_table(deployed.name)).registered("shop-eu")
+    assert kept
+    assert (kept.url, set(kept.topics)) == (url, there)
+
+
+def test_a_webhook_that_a_shop_refuses_is_told_and_the_others_are_made(
+    deployed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def register(self: StoreSubscriptions, wanted: Wanted) -> str:
+        if wanted.topic == "CUSTOMERS_MERGE":
+            raise Refused("the app lacks read_customer_merge")
+        return "created"
+
+    monkeypatch.setattr(StoreSubscriptions, "register", register)
+    content = yaml.safe_load(deployed.config.read_text())
+    content["integrations"]["shop-eu"] |= {"url": "http://127.0.0.1:1", "public_url": "https://hooks.example.com/x"}
+    deployed.write(content)
+    deployed.store("shop-eu", webhook=SIGNING, admin_token="shpat_test")
+
+    result = deployed.hub("setup", "webhooks", "shop-eu")
+
+    assert (result.exit_code, "CUSTOMERS_MERGE refused; " in result.stderr) == (1, True)
+    assert "the app lacks read_customer_merge" in result.stderr
+    kept = DynamoHealth(deployed.client("dynamodb"), names.ledger_table(deployed.name)).registered("shop-eu")
+    assert kept
+    assert "ORDERS_CREATE" in kept.topics
+    assert "CUSTOMERS_MERGE" not in kept.topics
+
+
 def test_webhooks_need_their_secret_and_their_site(two_way: Stage) -> None:
     without = two_way.hub("setup", "webhooks", "erp-events")
     other = two_way.hub("setup", "webhooks", "shop-eu")
 
     assert without.stderr == "erp-events lacks webhook: store it with `hub secrets set erp-events`.\n"
-    assert "it needs `connector: frappe` and `same_as: <site>`" in other.stderr
+    assert other.stderr == "shop-eu is asked nowhere: state integrations.shop-eu.url, where its system is.\n"
     assert (without.exit_code, other.exit_code) == (1, 1)
 
 

@@ -59,7 +59,9 @@ def test_it_reads_the_settings_that_it_is_given(production: Templates) -> None:
 
 
 def test_it_runs_every_minute(production: Templates) -> None:
-    (schedule,) = [each for each in production.all("AWS::Scheduler::Schedule") if "erp" in each.logical_id]
+    (schedule,) = [
+        each for each in production.all("AWS::Scheduler::Schedule") if each.logical_id.startswith("Breakerserp")
+    ]
 
     assert schedule.properties["ScheduleExpression"] == "rate(1 minute)"
 

@@ -110,8 +110,8 @@ def test_a_function_cannot_read_the_secret_of_an_integration_whose_name_begins_l
 def test_every_function_has_a_role_of_its_own(production: Templates) -> None:
     roles = [str(one.properties["Role"]) + one.template for one in production.all("AWS::Lambda::Function")]
 
-    assert len(set(roles)) == len(roles) == 6
-    assert len(production.all("AWS::IAM::Role")) == 6 + 1  # the one with which the scheduler runs the breaker
+    assert len(set(roles)) == len(roles) == 9
+    assert len(production.all("AWS::IAM::Role")) == 9 + 4  # those with which the scheduler runs breaker and checks
 
 
 def test_no_right_reaches_everything(production: Templates) -> None:

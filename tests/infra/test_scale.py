@@ -132,7 +132,7 @@ def test_adding_an_integration_and_a_flow_changes_nothing_that_exists_but_what_i
         assert before.get("Outputs", {}).items() <= grown.templates[name].get("Outputs", {}).items()
 
 
-def test_adding_a_flow_to_an_integration_touches_only_its_webhook(
+def test_adding_a_flow_to_an_integration_touches_only_its_webhook_and_its_check(
     production: Templates, synthesize: Synthesize, example: Config
 ) -> None:
     flow = example.flows["shop-eu-to-erp"]
@@ -147,4 +147,6 @@ def test_adding_a_flow_to_an_integration_touches_only_its_webhook(
     assert changed == {
         "hub-production-webhook-shop-eu",
         "What hub-production-webhook-shop-eu may do",
+        "hub-production-health-shop-eu",
+        "What hub-production-health-shop-eu may do",
     }

@@ -92,6 +92,8 @@ def config_folder(tmp_path_factory: pytest.TempPathFactory, crm: CrmServer, stor
         "settings": {"time_zone": "UTC", "documents": {"customers": CUSTOMERS_OF_A_LIST}},
     }
     content["integrations"][FORGE] = {"connector": "github", "allowed_addresses": ["127.0.0.0/8", "published"]}
+    for each in content["integrations"].values():
+        each["health"] = {"every": "1 day"}  # tests run the checks that they want
     content["integrations"]["erp"] |= {"breaker": {"first_probe_seconds": 1, "longest_probe_seconds": 1}}
     content["integrations"][WITH_TOKEN]["token_header"] = "X-Token"
     (folder / f"{STAGE}.yaml").write_text(yaml.safe_dump(content))

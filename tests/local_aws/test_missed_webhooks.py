@@ -2,8 +2,13 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
 from hub import names
 from hub.deliver import SAID_ALREADY
 from hub.streams import Declared, Stream
@@ -80,3 +85,43 @@ def test_what_changed_since_is_pulled_as_it_is_now(hub: LocalHub, store: Shopify
 
     assert outcomes(hub, body, 2)[-1] == ("shopify.orders", "applied")
     assert [each["docstatus"] for each in hub.orders(body["id"])] == [2]
+
+
+def checked(hub: LocalHub, integration: str) -> dict[str, Any]:
+    """What the schedule of its health does."""
+    answer = hub.aws.client("lambda").invoke(FunctionName=names.health_function(STAGE, integration), Payload=b"{}")
+    told: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, told
+    return told
+
+
+def test_a_webhook_that_the_store_dropped_is_registered_again_and_what_it_did_not_send_is_written(
+    hub: LocalHub, store: ShopifyRest, config_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.stage.local_aws_url", lambda: hub.aws.endpoint)
+    monkeypatch.setenv("COLUMNS", "80")
+    config = ["--config", str(config_folder / f"{STAGE}.yaml")]
+    pull(hub)  # a gap is filled from where the stream was read last
+    setup = CliRunner().invoke(app, ["setup", "webhooks", INTEGRATION, *config])
+    assert setup.exit_code == 0, setup.output
+    before, erp = checked(hub, INTEGRATION), checked(hub, "erp")
+
+    store.admin.subscriptions.clear()
+    lost = an_order()
+    store.say(lost)
+    diagnosis = CliRunner().invoke(app, ["doctor", "--json", *config])
+    mended, after = checked(hub, INTEGRATION), checked(hub, INTEGRATION)
+    notice = hub.notice_about("had no longer registered")
+    assert f"being read: {INTEGRATION}/orders" in notice
+    end = outcomes(hub, lost, 1)
+    shown = CliRunner().invoke(app, ["status", "--json", *config])
+
+    assert (before["status"], erp["status"], after["status"]) == ("healthy", "healthy", "healthy")
+    assert "ORDERS_CREATE" in mended["mended"]
+    assert [each["topic"] for each in store.admin.subscriptions] == mended["mended"]
+    assert end == [("shopify.orders", "applied")]
+    assert "ORDERS_CREATE is registered no longer" in {each["what"] for each in json.loads(diagnosis.stdout)}
+    (shop,) = [each for each in json.loads(shown.stdout)["integrations"] if each["integration"] == INTEGRATION]
+    assert [status for _, status, _ in shop["beats"]] == ["healthy", "degraded", "healthy"]
+    flows = {each["flow"]: each["applied"] for each in json.loads(shown.stdout)["flows"]}
+    assert flows[FLOW]

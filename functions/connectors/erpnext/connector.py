@@ -27,6 +27,7 @@ from connectors.erpnext.rows import Rows, stream_of
 from connectors.erpnext.sales import Sales
 from connectors.erpnext.settings import FlowSettings
 from connectors.erpnext.standing import Standings
+from connectors.erpnext.subscriptions import subscriptions
 from hub.connector import Effect, HttpClient, Kept, Standing, Written
 from hub.errors import NotConfigured
 from hub.events import Event
@@ -34,7 +35,7 @@ from hub.records import Customer, Deletion, Order, OrderLine, Payment, Record
 from hub.remembered import Remembered
 from hub.streams import Stream
 
-__all__ = ["budget", "credentials", "destination", "listing", "probe", "read"]
+__all__ = ["budget", "credentials", "destination", "listing", "probe", "read", "subscriptions"]
 
 
 def destination(http: HttpClient, settings: Mapping[str, Any]) -> "ErpNextDestination":

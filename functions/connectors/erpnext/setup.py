@@ -31,9 +31,9 @@ LINE_FIELD_PROPERTIES = {"label": "Hub Line ID", "no_copy": 0, "read_only": 1, "
 FLAGS = ("unique", "allow_on_submit")
 
 
-def setup(http: HttpClient, more: Iterable[str] = ()) -> list[tuple[str, str]]:
+def setup(http: HttpClient, more: Iterable[str] = (), *, only_look: bool = False) -> list[tuple[str, str]]:
     """Make the fields that are missing; gives ("Customer-hub_external_id", "created" | "already there") for each. `more`
-    are the DocTypes that rows become.
+    are the DocTypes that rows become. With `only_look` nothing is made, and the state of such a field is "missing".
 
     Raises Refused where a field exists but is not what the hub needs, and what the client raises otherwise.
     """
@@ -58,11 +58,24 @@ def setup(http: HttpClient, more: Iterable[str] = ()) -> list[tuple[str, str]]:
         found = erp.find("Custom Field", [["dt", "=", doctype], ["fieldname", "=", fieldname]], ["name", *FLAGS])
         if found:
             _fits(found[0], doctype, fieldname, properties)
-        else:
+        elif not only_look:
             field = {"dt": doctype, "fieldname": fieldname, "fieldtype": "Data", "insert_after": insert_after}
             erp.insert("Custom Field", {**field, "no_copy": 1, **properties})
-        done.append((f"{doctype}-{fieldname}", "already there" if found else "created"))
+        done.append((f"{doctype}-{fieldname}", "already there" if found else "missing" if only_look else "created"))
     return done
+
+
+def unreadable(http: HttpClient, more: Iterable[str] = ()) -> list[str]:
+    """The DocTypes that the hub's user may not even read: it lacks a role."""
+    erp, denied = ErpNext(http), []
+    for doctype in sorted({*INSERT_AFTER, *INSERT_ID_AFTER, *more}):
+        try:
+            erp.find(doctype, [["name", "=", "hub:probe"]], ["name"])
+        except Refused as error:
+            if error.code != "PermissionError":
+                raise
+            denied.append(doctype)
+    return denied
 
 
 def _fits(found: Mapping[str, Any], doctype: str, fieldname: str, properties: Mapping[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """Reads what ERPNext's webhooks say of stock, prices and deliveries, where their bodies are made by templates.py."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from connectors.frappe.shapes import BinShape, DeliveryNoteShape, ItemPriceShape
+from connectors.frappe.templates import WEBHOOKS
 from hub.errors import Unreadable
 from hub.events import Event
 from hub.reading import json_object, shaped
 from hub.records import Fulfilment, FulfilmentLine, Price, Record, StockLevel
+from hub.subscriptions import Wanted
 
 ORDER = "order"
 
@@ -17,6 +19,16 @@ FROM_README = ": take the webhook's template from the connector's README"
 def read(event: Event, kind: str) -> Record:
     """Read a delivery's body as a "stock_level", a "price" or a "fulfilment"; raises Unreadable."""
     return READERS[kind](json_object(event.data, "; mend the webhook's template"))
+
+
+def subscriptions_for(topics: Sequence[str]) -> list[str]:  # noqa: ARG001 - a body of each is made for the hub alone
+    """The webhooks of a site that bring topics: all that there are templates of."""
+    return [webhook.name for webhook in WEBHOOKS]
+
+
+def wanted(topics: Sequence[str], url: str, secret: str) -> list[Wanted]:
+    """What the site must have of these webhooks."""
+    return [Wanted(each.name, url, each.document(url, secret)) for each in WEBHOOKS if each.name in topics]
 
 
 def _stock_level(content: dict[str, Any]) -> StockLevel:

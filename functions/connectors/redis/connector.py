@@ -48,6 +48,11 @@ def read(event: Event, kind: str) -> Record:  # noqa: ARG001 - the name that Rea
     return TableRow(stream=event.type.partition(".")[2], key=event.subject.split("/", 2)[2], fields=fields)
 
 
+def probe(commands: Commands) -> None:
+    """Whether it serves; raises what a call raises."""
+    commands.call("PING")
+
+
 class RedisList:
     """A list as Messages."""
 

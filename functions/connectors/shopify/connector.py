@@ -17,6 +17,7 @@ from connectors.shopify.products import read_product
 from connectors.shopify.refunds import read_refund
 from connectors.shopify.settings import StreamSettings
 from connectors.shopify.shapes import Identified
+from connectors.shopify.subscriptions import API_SUPPORTED_UNTIL, subscriptions, subscriptions_for, wanted
 from hub.connector import NotWanted, Reach
 from hub.errors import Unreadable
 from hub.events import Event
@@ -25,7 +26,17 @@ from hub.reading import shaped
 from hub.records import Deletion, Record, TableRow
 from hub.streams import Listing, Stream
 
-__all__ = ["credentials", "destination", "listing", "probe", "read"]
+__all__ = [
+    "API_SUPPORTED_UNTIL",
+    "credentials",
+    "destination",
+    "listing",
+    "probe",
+    "read",
+    "subscriptions",
+    "subscriptions_for",
+    "wanted",
+]
 
 READERS: Final[dict[str, Callable[[dict[str, Any]], Record | NotWanted]]] = {
     "order": read_order,
