@@ -135,7 +135,11 @@ def recompiled(start: Start) -> list[str]:
 def _zipped_and_unzipped(source: Path, folder: Path) -> Path:
     archive, task = folder / "bundle.zip", folder / "task"
     with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(path for path in source.rglob("*") if path.suffix in (".py", ".pyc", ".so", ".toml", ".pem", ".json", ".gz") or path.parent.name == "botocore"):
+        for path in sorted(
+            path
+            for path in source.rglob("*")
+            if path.suffix in (".py", ".pyc", ".so", ".toml", ".pem", ".json", ".gz") or path.parent.name == "botocore"
+        ):
             if path.is_file():
                 file.writestr(zipfile.ZipInfo(str(path.relative_to(source)), (1980, 1, 1, 0, 0, 0)), path.read_bytes())
     with zipfile.ZipFile(archive) as file:
