@@ -105,8 +105,8 @@ destroy: setup ## remove STAGE (default: staging) from the AWS account of your c
 	@$(CDK) destroy --all -c stage=$(STAGE) $(CDK_FLAGS)
 
 lock: .tools/.ready ## compile requirements/*.in to pinned, hashed *.txt (newest versions: make lock UPGRADE=--upgrade)
-	@for name in uv lambda local-aws dev; do \
-		case $$name in dev) same='--constraints requirements/lambda.txt';; *) same='';; esac; \
+	@for name in uv lambda webhook webhook-keys local-aws dev; do \
+		case $$name in dev|webhook*) same='--constraints requirements/lambda.txt';; *) same='';; esac; \
 		echo "  … requirements/$$name.txt"; \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			--no-annotate $(UPGRADE) $$same requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

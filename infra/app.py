@@ -11,7 +11,7 @@ import aws_cdk as cdk
 
 from hub.config import Config
 from hub.manifest import ManifestError
-from infra.bundle import BundleFailed, Target, bundle
+from infra.bundle import BundleFailed, Target, bundles
 from infra.configuration import CONFIG, ROOT, load_stage
 from infra.mistakes import ConfigurationError
 from infra.platform import platform_of
@@ -22,7 +22,7 @@ DEFAULT_STAGE = "local"
 
 
 def compose(app: cdk.App, config: Config, code: Path) -> HubStack:
-    """Put one stage of the hub into `app`; raises ConfigurationError."""
+    """Put one stage of the hub into `app`, with the bundles in `code`; raises ConfigurationError."""
     check(app)
     return HubStack(app, config, platform_of(config.stage), code)
 
@@ -37,7 +37,7 @@ def main() -> int:
     try:
         config = load_stage(str(stage), Path(app.node.try_get_context("config") or CONFIG))
         target = Target.LOCAL if config.stage == DEFAULT_STAGE else Target.AWS
-        compose(app, config, bundle(target, ROOT / "build" / target.value))
+        compose(app, config, bundles(target, ROOT / "build" / target.value))
     except (ConfigurationError, ManifestError, BundleFailed) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,12 +1,13 @@
-"""The folder that every function is deployed from: dependencies, our packages, and byte-code that outlives the zip.
+"""The folders that functions are deployed from: dependencies, our packages, and byte-code that outlives the zip.
 
-Nothing is taken from the machine that builds it: the packages are the pinned ones of requirements/lambda.txt, for the
-platform that will run them, without Docker. Python's usual byte-code is valid as long as its source keeps its
+There is one per kind of function, which holds what that imports. Nothing is taken from the machine that builds it: the
+packages are the pinned ones of requirements/*.txt, for the platform that will run them, without Docker. Python's usual byte-code is valid as long as its source keeps its
 modification time; CDK's zip sets every time to 1980, and the folder is read-only on Lambda, so it would be compiled
 again at every cold start (2.6 times the instructions of a start, measured). It is therefore compiled here, marked as
 never to be checked against the source (PEP 552, `unchecked-hash`).
 """
 
+import ast
 import fcntl
 import hashlib
 import os
@@ -23,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "functions"
-REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
+REQUIREMENTS = ROOT / "requirements"
 UV = ROOT / ".tools" / "bin" / "uv"
 NODE = ROOT / ".venv" / "bin" / "node"
 LOCAL_PYTHON = ROOT / ".venv-aws" / "bin" / "python"
@@ -54,26 +55,56 @@ class Target(StrEnum):
     LOCAL = "local"  # the local AWS's Python on this machine
 
 
+class Kind(StrEnum):
+    """Whom a bundle is for."""
+
+    WEBHOOK = "webhook"  # webhook functions; most providers sign with a shared secret, for which Python suffices
+    WEBHOOK_KEYS = "webhook-keys"  # those that verify by a public key, with the package for it
+    FUNCTIONS = "functions"  # all others
+
+    @property
+    def requirements(self) -> Path:
+        """The pinned packages that it holds."""
+        return REQUIREMENTS / ("lambda.txt" if self is Kind.FUNCTIONS else f"{self}.txt")
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """Which files of ours it holds: a change to any other leaves its functions as they are."""
+        if self is Kind.FUNCTIONS:
+            return ("*",)
+        connectors = [
+            f"connectors/{name}" for name in ("__init__.py", "*/__init__.py", "*/facts.py", "*/manifest.toml")
+        ]
+        return ("hub/*", "adapters/*", "webhooks/*", *connectors)
+
+
 class BundleFailed(Exception):
     """The bundle could not be built; the message says why and what to do."""
 
 
-def bundle(target: Target, out: Path) -> Path:
-    """Make `out` the bundle for `target` and return it; at once when `out` is already that of the present sources.
+def bundles(target: Target, folder: Path) -> Path:
+    """Make `folder` hold the bundle of each kind, under the kind's name, and return it; raises BundleFailed."""
+    for kind in Kind:
+        bundle(target, kind, folder / kind)
+    return folder
+
+
+def bundle(target: Target, kind: Kind, out: Path) -> Path:
+    """Make `out` the bundle of a kind and return it; at once when `out` is already that of the present sources.
 
     Raises BundleFailed. `out` is replaced only by a complete bundle.
     """
     _require_setup()
-    fingerprint = fingerprint_of(target)
+    fingerprint = fingerprint_of(target, kind)
     mark = out.with_name(f"{out.name}.fingerprint")
     with _lock(out):
         if out.is_dir() and mark.is_file() and mark.read_text() == fingerprint:
             return out
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
             work = Path(folder) / "bundle"
-            _install_dependencies(target, work)
+            _install_dependencies(target, kind, work)
             _leave_out_theirs(work)
-            _copy_ours(work)
+            _copy_ours(kind, work)
             _compile(target, work)
             _settle_permissions(work)
             mark.unlink(missing_ok=True)
@@ -84,14 +115,41 @@ def bundle(target: Target, out: Path) -> Path:
     return out
 
 
-def fingerprint_of(target: Target) -> str:
+def fingerprint_of(target: Target, kind: Kind) -> str:
     """The hash of everything that the bundle is made from: equal means that building again would change nothing."""
-    digest = hashlib.sha256(f"{target}\n{_interpreter(target)}\n".encode())
-    for source in (REQUIREMENTS, Path(__file__), BYTECODE_COMPILER, PYODIDE):
+    digest = hashlib.sha256(f"{target}\n{kind}\n{_interpreter(target)}\n".encode())
+    for source in (kind.requirements, Path(__file__), BYTECODE_COMPILER, PYODIDE):
         digest.update(source.read_bytes())
-    for source in sorted(_ours()):
+    for source in sorted(_ours(kind)):
         digest.update(f"\n{source.relative_to(FUNCTIONS)}\n".encode() + source.read_bytes())
     return digest.hexdigest()
+
+
+def webhook_kind(scheme: str) -> Kind:
+    """The bundle for a webhook function, by its connector's scheme: whether the scheme's code imports cryptography, if
+    only when it verifies."""
+    seen: set[str] = set()
+    waiting = [f"hub.schemes.{scheme}"]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        imported = list(_imports(FUNCTIONS / f"{module.replace('.', '/')}.py"))
+        if any(name.partition(".")[0] == "cryptography" for name in imported):
+            return Kind.WEBHOOK_KEYS
+        waiting += [name for name in imported if name.startswith("hub.")]
+    return Kind.WEBHOOK
+
+
+def _imports(path: Path) -> Iterator[str]:
+    if path.is_file():  # else it is a package, or a name in a module
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module
+                yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def size_report(folder: Path, largest: int = 6) -> str:
@@ -109,20 +167,22 @@ def size_report(folder: Path, largest: int = 6) -> str:
     return "\n".join(lines[: largest + 1])
 
 
-def _install_dependencies(target: Target, folder: Path) -> None:
+def _install_dependencies(target: Target, kind: Kind, folder: Path) -> None:
     platform = {
         Target.AWS: ["--python-platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON],
         Target.LOCAL: ["--python", str(LOCAL_PYTHON)],
     }[target]
     _run(
         *(str(UV), "pip", "install", "--quiet", "--target", str(folder), *platform),
-        *("--only-binary", ":all:", "--link-mode", "copy", "--require-hashes", "--requirements", str(REQUIREMENTS)),
+        *("--only-binary", ":all:", "--link-mode", "copy", "--require-hashes"),
+        *("--requirements", str(kind.requirements)),
     )
 
 
 def _leave_out_theirs(folder: Path) -> None:
     services = folder / "botocore" / "data"
-    unused = [path for path in services.iterdir() if path.is_dir() and path.name not in AWS_SERVICES]
+    listed = services.iterdir() if services.is_dir() else ()
+    unused = [path for path in listed if path.is_dir() and path.name not in AWS_SERVICES]
     matched = [path for pattern in THEIRS_LEFT_OUT for path in folder.rglob(pattern)]
     for path in [*unused, *matched]:
         if path.is_dir():
@@ -131,15 +191,16 @@ def _leave_out_theirs(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _ours() -> Iterator[Path]:
+def _ours(kind: Kind) -> Iterator[Path]:
     for path in FUNCTIONS.rglob("*"):
-        parts = path.relative_to(FUNCTIONS).parts
-        if path.is_file() and not any(fnmatch(part, pattern) for part in parts for pattern in OURS_LEFT_OUT):
+        inside = path.relative_to(FUNCTIONS)
+        left_out = any(fnmatch(part, pattern) for part in inside.parts for pattern in OURS_LEFT_OUT)
+        if path.is_file() and not left_out and any(fnmatch(str(inside), pattern) for pattern in kind.ours):
             yield path
 
 
-def _copy_ours(folder: Path) -> None:
-    for source in _ours():
+def _copy_ours(kind: Kind, folder: Path) -> None:
+    for source in _ours(kind):
         copy = folder / source.relative_to(FUNCTIONS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
@@ -197,5 +258,6 @@ def _mb(size: int) -> str:
 
 if __name__ == "__main__":
     chosen = Target(sys.argv[1] if len(sys.argv) > 1 else Target.AWS)
-    print(bundle(chosen, ROOT / "build" / chosen))
-    print(size_report(ROOT / "build" / chosen))
+    for each in sorted(bundles(chosen, ROOT / "build" / chosen).iterdir()):
+        if each.name in set(Kind):
+            print(f"{each}: {size_report(each)}")

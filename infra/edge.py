@@ -15,6 +15,7 @@ from hub import names
 from hub.config import Config, Integration
 from hub.settings import WebhookSettings
 from hub.webhook_spec import WebhookSpec
+from infra.bundle import webhook_kind
 from infra.credentials import may_read_secret
 from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
@@ -122,6 +123,7 @@ class Webhook(Construct):
             runtime,
             name=names.webhook_function(stage, integration),
             handler="webhooks.main.handler",
+            bundle=webhook_kind(spec.signature.scheme),
             settings=WebhookSettings(
                 stage=stage,
                 integration=integration,

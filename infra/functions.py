@@ -16,6 +16,7 @@ from hub import names
 from hub.config import Network
 from hub.settings import MAX_ENVIRONMENT_BYTES, Settings
 from infra.alarms import ring
+from infra.bundle import Kind
 from infra.mistakes import ConfigurationError
 from infra.network import join, may_join
 from infra.platform import Platform
@@ -27,7 +28,7 @@ class Runtime:
     """What all functions of a stage share."""
 
     stage: str
-    code: str  # the folder that infra.bundle made
+    code: str  # the folder of bundles that infra.bundle made
     platform: Platform
     log_level: str
     alarms: sns.ITopic
@@ -55,6 +56,7 @@ class HubFunction(Construct):
         memory_mb: int,
         dimensions: Mapping[str, str],
         purpose: str,
+        bundle: Kind = Kind.FUNCTIONS,
         reserved_concurrency: int | None = None,
         invoked_by_strangers: bool = False,
         runs_itself: bool = False,
@@ -95,7 +97,7 @@ class HubFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=runtime.platform.architecture,
             handler=handler,
-            code=lambda_.Code.from_asset(runtime.code),
+            code=lambda_.Code.from_asset(f"{runtime.code}/{bundle}"),
             role=role,
             log_group=log_group,
             environment=environment(settings, runtime.log_level, name, longest),

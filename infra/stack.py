@@ -25,7 +25,7 @@ from infra.trail import TrailTable
 
 
 class HubStack(cdk.Stack):
-    """Everything of one stage. `code` is the folder that infra.bundle made for the platform."""
+    """Everything of one stage. `code` holds the bundles for the platform, one folder per kind."""
 
     def __init__(self, scope: Construct, config: Config, platform: Platform, code: Path) -> None:
         stage = config.stage

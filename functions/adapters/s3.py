@@ -3,9 +3,7 @@
 import hashlib
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub import names
 from hub.errors import BodyLost, BodyUnavailable
 
@@ -27,7 +25,7 @@ class S3Bodies:
         digest = hashlib.sha256(body).hexdigest()
         try:
             self._client.put_object(Bucket=self._bucket, Key=PREFIX + digest, Body=body)
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise BodyUnavailable(f"S3 did not confirm the body: {reason(error)}") from error
         return f"s3://{self._bucket}/{PREFIX}{digest}"
 
@@ -36,17 +34,15 @@ class S3Bodies:
         key = reference.removeprefix(f"s3://{self._bucket}/")
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+        except aws_errors() as error:
+            if reason(error) in {"NoSuchKey", "404"}:
                 raise BodyLost(f"{reference} is gone: it was kept for the configured time only") from error
             raise BodyUnavailable(f"S3 did not give the body: {reason(error)}{_or_gone(error)}") from error
-        except BotoCoreError as error:
-            raise BodyUnavailable(f"S3 did not give the body: {reason(error)}") from error
         if hashlib.sha256(body).hexdigest() != key.removeprefix(PREFIX):
             raise BodyLost(f"{reference} is not what was kept: its bytes have changed")
         return body
 
 
-def _or_gone(error: ClientError) -> str:
+def _or_gone(error: Exception) -> str:
     """S3 tells that an object is gone only to those who may list its bucket, which the functions may not."""
     return ", or it is gone" if reason(error) == "AccessDenied" else ""

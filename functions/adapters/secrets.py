@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub.errors import SecretUnavailable
 from hub.events import parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from adapters.lean import SecretsManager
 
 MAX_AGE_SECONDS = 300.0  # a rotated secret is in use everywhere after this; one read per container and 5 minutes
 RENEW_AFTER_SECONDS = 10.0  # they are read again at once where they were refused, but no more often than this
@@ -23,7 +23,7 @@ class IntegrationSecrets:
 
     def __init__(
         self,
-        client: "SecretsManagerClient",
+        client: "SecretsManagerClient | SecretsManager",
         secret_id: str,
         monotonic: Callable[[], float],
         now: Callable[[], datetime],
@@ -91,7 +91,7 @@ class IntegrationSecrets:
     def _read(self) -> dict[str, str]:
         try:
             text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise SecretUnavailable(f"the secret {self._secret_id} cannot be read: {reason(error)}") from error
         try:
             values = json.loads(text)

@@ -1,14 +1,12 @@
 """SQS: where events are kept between the edge and the destination."""
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
+from adapters.sending import SqsSender
 from hub.deliver_batch import Again, Received
 from hub.errors import QueueUnavailable
-from hub.events import SQS_MESSAGE_BYTES, Event, from_json, queue_key
+from hub.events import from_json, queue_key
 from hub.ledger import Failure
 
 if TYPE_CHECKING:
@@ -16,36 +14,15 @@ if TYPE_CHECKING:
 
 MAX_VISIBILITY_SECONDS = 42_300  # SQS: 12 hours from the receive on, of which a Lambda can have used 15 minutes
 MAX_REASON_CHARS = 2_000
-BATCH_EVENTS = 10
 
 
-class SqsEventQueue:
-    """A FIFO queue: group = entity, so that an entity's events stay in order; deduplication = event id."""
+class SqsEventQueue(SqsSender):
+    """A flow's queue as its consumer has it: it can also hide what it is to get again later."""
+
+    _client: "SQSClient"
 
     def __init__(self, client: "SQSClient", url: str) -> None:
-        self._client = client
-        self._url = url
-
-    def put(self, events: Sequence[tuple[Event, str]], mark: str = "") -> None:
-        """Keep events, in this order within an entity; raises QueueUnavailable unless SQS confirmed every one. With
-        another `mark`, SQS takes what it has had within the last five minutes."""
-        for batch in _batches(events):
-            entries = [
-                {
-                    "Id": str(number),
-                    "MessageBody": message,
-                    "MessageGroupId": queue_key(event.subject),
-                    "MessageDeduplicationId": _deduplication_id(event, mark),
-                }
-                for number, (event, message) in enumerate(batch)
-            ]
-            try:
-                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except (BotoCoreError, ClientError) as error:
-                raise QueueUnavailable(f"SQS did not confirm the event: {reason(error)}") from error
-            if len(answer.get("Successful", [])) != len(batch):
-                codes = sorted({failed["Code"] for failed in answer.get("Failed", [])})
-                raise QueueUnavailable(f"SQS did not confirm every event: {', '.join(codes) or 'no reason given'}")
+        super().__init__(client, url)
 
     def hide(self, again: list[Again], receipts: dict[str, str]) -> None:
         """Hide messages until their next try. Where that fails they come back after the queue's own timeout: later,
@@ -61,7 +38,7 @@ class SqsEventQueue:
         if entries:
             try:
                 self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except (BotoCoreError, ClientError) as error:
+            except aws_errors() as error:
                 raise QueueUnavailable(f"SQS did not hide the messages: {reason(error)}") from error
 
 
@@ -82,30 +59,8 @@ class SqsDeadLetters:
                 MessageDeduplicationId=queue_key(f"{received.event.id}:{received.event.received_at.isoformat()}"),
                 MessageAttributes=failure_attributes(failure, received.attempts, label),
             )
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise QueueUnavailable(f"SQS did not confirm the dead letter: {reason(error)}") from error
-
-
-def _batches(events: Sequence[tuple[Event, str]]) -> Iterator[list[tuple[Event, str]]]:
-    """As many events per call as SQS takes: 10, and 1 MiB together."""
-    batch: list[tuple[Event, str]] = []
-    size = 0
-    for event, message in events:
-        length = len(message.encode())
-        if batch and (len(batch) == BATCH_EVENTS or size + length > SQS_MESSAGE_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((event, message))
-        size += length
-    if batch:
-        yield batch
-
-
-def _deduplication_id(event: Event, mark: str) -> str:
-    """An event's entity and id: what providers call an id need not be one across entities. A replay within SQS's five
-    minutes must get through, so it adds its own time."""
-    replay = f":{event.received_at.isoformat()}" if event.replay_of else ""
-    return queue_key(f"{event.subject}:{event.id}{replay}{mark and f':{mark}'}")
 
 
 def received_from_record(record: dict[str, Any]) -> Received:

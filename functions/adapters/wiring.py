@@ -4,22 +4,25 @@ import os
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import botocore.session
 from botocore.config import Config as ClientConfig
 
-from adapters.provider_keys import ProviderKeys
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
-from adapters.telemetry import EdgeTelemetry, Telemetry
-from adapters.tokens import DynamoTokens
-from connectors import connector_module, facts_module, has_code, manifest_path
+from adapters.telemetry import Telemetry
+from adapters.webhook_wiring import LateBodies
+from adapters.webhook_wiring import WebhookHub as WebhookHub
+from adapters.webhook_wiring import receiver_of as receiver_of
+from adapters.webhook_wiring import utc_now as utc_now
+from adapters.webhook_wiring import webhook_hub as webhook_hub
+from connectors import connector_module, has_code, manifest_path
 from hub.breaker import Breakers, Limits
 from hub.dead_letter import Notices
 from hub.deliver import Route
@@ -29,22 +32,19 @@ from hub.events import Event
 from hub.guard import Guard
 from hub.ledger import Ledger
 from hub.names import breaker_function, queue, secret, sync_function, webhook_function
-from hub.receive import Bodies, Outside, Receiver, Tokens, message_of
+from hub.receive import message_of
 from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
-    PUBLISHED,
     BreakerSettings,
     DeliverySettings,
     DlqSettings,
     FilesSettings,
     HealthSettings,
     SyncSettings,
-    WebhookSettings,
     unpacked,
 )
 from hub.streams import Declared, Listing, Stream
 from hub.tend_breaker import Valves
-from hub.webhook_spec import WebhookSpec, read_webhook
 
 if TYPE_CHECKING:  # which the webhook Lambda need not load
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,114 +67,6 @@ DELETION = "deletion"  # the kind of record that a row is which the source says 
 SENDERS = 8  # calls to SQS at the same time while a file is taken in
 PROBE_SECONDS = 10.0  # a destination that takes longer for its cheapest call does not serve
 PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
-
-
-def quick(timeout_seconds: float) -> ClientConfig:
-    """Clients of a function that must answer in time: a slow try and one more fit, and a 503 makes the provider send
-    again, while a function that runs out of time answers nothing."""
-    share = timeout_seconds / 2
-    return ClientConfig(
-        connect_timeout=min(1.0, share / 3),
-        read_timeout=min(3.0, share * 2 / 3),
-        retries={"total_max_attempts": 2, "mode": "standard"},
-    )
-
-
-def utc_now() -> datetime:
-    """The clock of everything that ships."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookHub:
-    """What the webhook handler needs."""
-
-    receiver: Receiver
-    outside: Outside
-    telemetry: Telemetry
-    now: Callable[[], datetime]
-
-
-def webhook_hub(environment: Mapping[str, str] = os.environ) -> WebhookHub:
-    """The webhook Lambda of one integration, from its environment."""
-    settings = WebhookSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
-    config = quick(settings.timeout_seconds)
-    secrets = IntegrationSecrets(
-        session.create_client("secretsmanager", config=config), settings.secret_id, time.monotonic, utc_now
-    )
-    sqs = session.create_client("sqs", config=config)
-    outside = Outside(
-        secrets=secrets,
-        queues=[SqsEventQueue(sqs, url) for url in settings.queue_urls],
-        fetch=ProviderKeys(time.monotonic).fetch,
-        bodies=LateBodies(lambda: S3Bodies(session.create_client("s3", config=config), settings.bodies_bucket)),
-        tokens=LateTokens(
-            lambda: DynamoTokens(
-                session.create_client("dynamodb", config=config), settings.ledger_table, settings.integration, utc_now
-            )
-        ),
-    )
-    dimensions = {"stage": settings.stage, "integration": settings.integration}
-    return WebhookHub(receiver_of(settings), outside, EdgeTelemetry("webhooks", dimensions, utc_now), utc_now)
-
-
-def receiver_of(settings: WebhookSettings) -> Receiver:
-    """How an integration receives: its connector's manifest, and what its configuration states."""
-    spec, topics = read_webhook(manifest_path(settings.connector))
-    read_facts = facts_module(settings.connector).facts if spec.facts.code else None
-    return Receiver(
-        integration=settings.integration,
-        connector=settings.connector,
-        spec=spec,
-        topics=topics,
-        account=settings.account,
-        public_url=settings.public_url,
-        states=settings.expects,
-        tolerance_seconds=settings.tolerance_seconds,
-        addresses=tuple(_addresses(settings.addresses, spec)),
-        token_header=settings.token_header,
-        read_facts=read_facts,
-    )
-
-
-def _addresses(allowed: Sequence[str], spec: WebhookSpec) -> Iterator[str]:
-    for each in allowed:
-        if each == PUBLISHED:
-            yield from spec.addresses
-        else:
-            yield each
-
-
-@dataclass(slots=True)
-class LateBodies:
-    """Bodies whose client is made at the first body that is too large for a queue: most Lambdas never see one."""
-
-    make: Callable[[], Bodies]
-    made: Bodies | None = None
-
-    def keep(self, body: bytes) -> str:
-        """As Bodies.keep."""
-        self.made = self.made or self.make()
-        return self.made.keep(body)
-
-
-@dataclass(slots=True)
-class LateTokens:
-    """Tokens whose client is made at the first one: few integrations ask for them."""
-
-    make: Callable[[], Tokens]
-    made: Tokens | None = None
-
-    def event_of(self, token: str) -> str | None:
-        """As Tokens.event_of."""
-        self.made = self.made or self.make()
-        return self.made.event_of(token)
-
-    def keep(self, token: str, event_id: str) -> None:
-        """As Tokens.keep."""
-        self.made = self.made or self.make()
-        self.made.keep(token, event_id)
 
 
 @dataclass(frozen=True, slots=True)

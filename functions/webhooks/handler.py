@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from adapters.telemetry import ACCEPTED
-from adapters.wiring import WebhookHub
+from adapters.webhook_wiring import WebhookHub
 from hub.deliveries import Delivery
 from hub.errors import Rejected, Temporary
 from hub.handshakes import Answer

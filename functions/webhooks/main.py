@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from adapters.wiring import webhook_hub
+from adapters.webhook_wiring import webhook_hub
 from webhooks.handler import serve
 
 handler = partial(serve, hub=webhook_hub())

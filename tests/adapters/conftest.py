@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from tests import ledger_table
+from tests.servers.moto_endpoint import moto_endpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,6 +46,13 @@ def secretsmanager(imitated_aws: None) -> "SecretsManagerClient":
 @pytest.fixture(scope="package")
 def sns(imitated_aws: None) -> "SNSClient":
     return boto3.client("sns")
+
+
+@pytest.fixture(scope="package")
+def aws_url(imitated_aws: None) -> Iterator[str]:
+    """Where the webhook Lambda's own client finds the imitation."""
+    with moto_endpoint() as url:
+        yield url
 
 
 @pytest.fixture

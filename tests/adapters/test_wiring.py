@@ -47,8 +47,14 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
 
+def lambda_environment(settings: WebhookSettings, aws_url: str) -> dict[str, str]:
+    """What the webhook Lambda finds in its environment; it reaches AWS where this says."""
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    return {**settings.to_env(), **keys, "AWS_ENDPOINT_URL": aws_url}
+
+
 def test_a_signed_delivery_ends_on_the_queue_of_each_flow(
-    sqs: "SQSClient", secretsmanager: "SecretsManagerClient", queue_url: str, name: str
+    sqs: "SQSClient", secretsmanager: "SecretsManagerClient", queue_url: str, name: str, aws_url: str
 ) -> None:
     secretsmanager.create_secret(Name=name, SecretString='{"webhook": "live"}')
     settings = WebhookSettings(
@@ -63,7 +69,7 @@ def test_a_signed_delivery_ends_on_the_queue_of_each_flow(
         "X-Shopify-API-Version": "2026-01",
     }
 
-    answer = serve(api_gateway_request(body, headers), None, webhook_hub(settings.to_env()))
+    answer = serve(api_gateway_request(body, headers), None, webhook_hub(lambda_environment(settings, aws_url)))
 
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"event": "e-1"})
     (message,) = sqs.receive_message(QueueUrl=queue_url)["Messages"]
@@ -73,7 +79,7 @@ def test_a_signed_delivery_ends_on_the_queue_of_each_flow(
 
 
 def test_while_the_queue_is_gone_the_provider_is_asked_to_send_again(
-    secretsmanager: "SecretsManagerClient", name: str
+    secretsmanager: "SecretsManagerClient", name: str, aws_url: str
 ) -> None:
     secretsmanager.create_secret(Name=name, SecretString='{"webhook": "live"}')
     gone = "https://sqs.us-east-1.amazonaws.com/123456789012/gone.fifo"
@@ -84,7 +90,8 @@ def test_while_the_queue_is_gone_the_provider_is_asked_to_send_again(
         "X-Shopify-Shop-Domain": "shop-eu.myshopify.com",
         "X-Shopify-API-Version": "2026-01",
     }
-    hub = webhook_hub(WebhookSettings("test", "shop-eu", "shopify", name, [gone], "bodies", "ledger").to_env())
+    settings = WebhookSettings("test", "shop-eu", "shopify", name, [gone], "bodies", "ledger")
+    hub = webhook_hub(lambda_environment(settings, aws_url))
 
     answer = serve(api_gateway_request(b"{}", headers), None, hub)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.config import Config
+from infra.bundle import Kind
 from infra.configuration import CONFIG, load
 from tests.infra.templates import Templates
 
@@ -20,9 +21,11 @@ Synthesize = Callable[[Config], Templates]
 
 @pytest.fixture(scope="session")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What stands in for the bundle: templates do not depend on its content."""
+    """What stands in for the bundles: templates do not depend on their content."""
     folder = tmp_path_factory.mktemp("code")
-    (folder / "main.py").write_text("handler = print\n")
+    for kind in Kind:
+        (folder / kind).mkdir()
+        (folder / kind / "main.py").write_text(f"handler = print  # {kind}\n")
     return folder
 
 

@@ -118,10 +118,39 @@ def test_lambda_itself_logs_nothing_of_an_invocation_that_a_stranger_can_cause(p
     } == dict.fromkeys(["hub-production-webhook-shop-eu", "hub-production-webhook-shop-us"], ("JSON", "WARN"))
 
 
-def test_all_functions_share_one_bundle(production: Templates) -> None:
-    keys = {one.properties["Code"]["S3Key"] for one in production.all("AWS::Lambda::Function")}
+def bundles(templates: Templates) -> dict[str, str]:
+    """Function → what tells its bundle from others."""
+    functions = templates.all("AWS::Lambda::Function")
+    return {one.properties["FunctionName"]: one.properties["Code"]["S3Key"] for one in functions}
 
-    assert len(keys) == 1
+
+def test_webhook_functions_share_a_bundle_of_their_own_and_the_others_another(production: Templates) -> None:
+    kept = bundles(production)
+    webhooks = {key for function, key in kept.items() if "-webhook-" in function}
+    others = {key for function, key in kept.items() if "-webhook-" not in function}
+
+    assert len(webhooks) == len(others) == 1
+    assert webhooks != others
+
+
+def test_only_a_provider_that_signs_with_a_private_key_brings_the_package_for_it(
+    synthesize: Synthesize, example: Config
+) -> None:
+    shop = example.integrations["shop-eu"]
+    mails = shop.model_copy(update={"connector": "sendgrid", "account": "", "streams": {}, "url": ""})
+    flow = example.flows["shop-eu-to-erp"]
+    changed = example.model_copy(
+        update={
+            "integrations": {**example.integrations, "mails": mails},
+            "flows": {**example.flows, "mails-to-erp": flow.model_copy(update={"source": "mails", "actions": {}})},
+        }
+    )
+    kept = bundles(synthesize(changed))
+
+    assert len(set(kept.values())) == 3
+    assert kept["hub-production-webhook-mails"] not in {
+        key for name, key in kept.items() if name != "hub-production-webhook-mails"
+    }
 
 
 def test_the_webhook_function_reads_its_settings(production: Templates) -> None:

@@ -42,6 +42,7 @@ def test_what_is_asked_for_is_compiled(name: str) -> None:
 
 def test_tests_run_with_the_versions_that_are_deployed() -> None:
     assert pins("lambda").items() <= pins("dev").items()
+    assert pins("webhook").items() <= pins("webhook-keys").items() <= pins("lambda").items()
 
 
 def test_the_local_aws_lends_functions_nothing_that_they_should_bring() -> None:
