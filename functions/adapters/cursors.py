@@ -202,6 +202,7 @@ def packed(state: State) -> bytes:
         "run": run,
         "versions": versions,
         "fields": sorted(state.fields),
+        "proposed": state.proposed,
     }
     text = json.dumps(told, separators=(",", ":")).encode()
     return zlib.compress(len(text).to_bytes(4, "big") + text + stands, 6)
@@ -223,6 +224,7 @@ def state_of(item: dict[str, Any]) -> State:
         seen={row: Stand(version, mark) for (row, mark), version in zip(stands, versions, strict=False)},
         run=_run(run) if run else None,
         fields=frozenset(told.get("fields", ())),
+        proposed=told.get("proposed", ""),
     )
 
 

@@ -20,13 +20,15 @@ from adapters.refusals import reason
 from hub import names
 from hub.compare import Entry
 from hub.errors import Temporary
-from hub.pull import Run
+from hub.events import parse_instant
+from hub.pull import News, Run
 from hub.streams import Row
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LIVE, GONE, NAMELESS = 0, 1, 2  # how a row stands; one without a key cannot be missed
+REPLICA_LAG_SECONDS = 60.0  # a row may be listed so long as it stood before its last change
 TABLES = """
 CREATE TABLE rows (key BLOB PRIMARY KEY, version TEXT, digest BLOB, listed INTEGER, state INTEGER) WITHOUT ROWID;
 CREATE TABLE doubted (key BLOB, version TEXT, digest BLOB);
@@ -59,20 +61,24 @@ class S3Inventories:
         """A stream's inventory, with a file of its own while it is open."""
         with tempfile.TemporaryDirectory() as folder:
             inventory = S3Inventory(
-                self._files, names.stream_files(integration, stream), Path(folder), self.journal(integration, stream)
+                self._files,
+                names.stream_files(integration, stream),
+                Path(folder),
+                self.journal(integration, stream),
+                self._now,
             )
             try:
                 yield inventory
             finally:
                 inventory.close()
 
-    def journal(self, integration: str, stream: str) -> Callable[[Sequence[Row]], str]:
-        """Notes in a stream's journal which rows are about to be queued; the name of the entry."""
+    def journal(self, integration: str, stream: str) -> Callable[[Sequence[News]], str]:
+        """Notes in a stream's journal what is about to be queued; the name of the entry."""
         prefix = f"{names.stream_files(integration, stream)}journal/"
 
-        def note(rows: Sequence[Row]) -> str:
+        def note(news: Sequence[News]) -> str:
             name = f"{prefix}{self._now():%Y%m%dT%H%M%S%f}-{self._token}"
-            told = [[row.key, row.version, row.digest.hex(), row.is_deleted] for row in rows]
+            told = [[row.key, version, row.digest.hex(), row.is_deleted] for row, version, _ in news]
             self._files.put(name, zlib.compress(json.dumps(told, separators=(",", ":")).encode()))
             return name
 
@@ -82,8 +88,16 @@ class S3Inventories:
 class S3Inventory:
     """As hub.compare.Inventory."""
 
-    def __init__(self, files: "_Files", prefix: str, folder: Path, note: Callable[[Sequence[Row]], str]) -> None:
+    def __init__(
+        self,
+        files: "_Files",
+        prefix: str,
+        folder: Path,
+        note: Callable[[Sequence[News]], str],
+        now: Callable[[], datetime],
+    ) -> None:
         self._files, self._prefix, self._path, self._note = files, prefix, folder / "inventory", note
+        self._now = now
         self._database: sqlite3.Connection | None = None
 
     @property
@@ -115,23 +129,33 @@ class S3Inventory:
         """As Inventory."""
         return self._fetched("aside") and self._fact("stands_at") == _place(run)
 
-    def news(self, row: Row) -> bool | None:
+    def news(self, row: Row, floor: str = "") -> News | None:
         """As Inventory."""
-        key = row.key.encode("utf-8", "surrogatepass") or b"\0" + row.digest
-        stood = self._do("SELECT version, digest FROM rows WHERE key = ?", key).fetchone()
+        key, version = row.key.encode("utf-8", "surrogatepass") or b"\0" + row.digest, row.version
+        if version:
+            version = max(version, floor)
+        stood = self._do("SELECT version, digest, listed FROM rows WHERE key = ?", key).fetchone()
         doubted = self._do("SELECT version, digest FROM doubted WHERE key = ?", key).fetchall()
+        others = [told for told, digest, *_ in [*([stood] if stood else []), *doubted] if digest != row.digest]
+        newest = max(others, default="")
+        if version and version < newest:
+            if (stood and stood[2]) or self._is_of_now(newest):  # a copy, or a replica that is behind
+                self._do("UPDATE rows SET listed = 1 WHERE key = ?", key)
+                return None
+            version = newest
+        if version and stood and stood[1] == row.digest:
+            version = max(version, stood[0])  # what it is known by
         state = NAMELESS if not row.key else GONE if row.is_deleted else LIVE
-        self._do("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, 1, ?)", key, row.version, row.digest, state)
+        self._do("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, 1, ?)", key, version, row.digest, state)
         if doubted:
             self._do("DELETE FROM doubted WHERE key = ?", key)
         elif stood and stood[1] == row.digest:
             return None
-        others = [version for version, digest in [*([stood] if stood else []), *doubted] if digest != row.digest]
-        return any(version >= row.version for version in others)
+        return News(row, version, any(told == version for told in others))
 
-    def note(self, rows: Sequence[Row]) -> None:
+    def note(self, news: Sequence[News]) -> None:
         """As Inventory."""
-        self._do("INSERT OR IGNORE INTO absorbed VALUES (?)", self._note(rows))
+        self._do("INSERT OR IGNORE INTO absorbed VALUES (?)", self._note(news))
 
     def keep(self, run: Run | None) -> None:
         """As Inventory."""
@@ -207,6 +231,13 @@ class S3Inventory:
 
     def _entry(self, name: str) -> list[tuple[str, str, str, bool]]:
         return list(json.loads(zlib.decompress(self._files.get(name))))
+
+    def _is_of_now(self, version: str) -> bool:
+        """Whether it is a time of the last minute, by our clock."""
+        try:
+            return abs((self._now() - parse_instant(version)).total_seconds()) < REPLICA_LAG_SECONDS
+        except ValueError:
+            return False  # a counter
 
     @property
     def _opened(self) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from hub.errors import Temporary
 from hub.events import Event
 from hub.orphans import Judgement, OrphanLimits, Verdict, judge
-from hub.pull import MOST_PASSES, LeaseLost, Pulled, Run, State, event_of, pull
+from hub.pull import MOST_PASSES, LeaseLost, News, Pulled, Run, State, event_of, pull
 from hub.streams import Listing, Row, Stream
 
 CHUNK = 100  # orphans that are noted and queued together
@@ -41,11 +41,12 @@ class Inventory(Protocol):
     def goes_on(self, run: Run) -> bool:
         """Take up a comparison that was set aside at this point of its run; False where it was not."""
 
-    def news(self, row: Row) -> bool | None:
-        """As hub.pull.Memory; and the row is listed."""
+    def news(self, row: Row, floor: str = "") -> News | None:
+        """As hub.pull.Memory; and the row is listed. One that went back to an earlier version is told with the version
+        that it is known by, which no destination takes for stale."""
 
-    def note(self, rows: Sequence[Row]) -> None:
-        """Rows are about to be queued; kept before this returns."""
+    def note(self, news: Sequence[News]) -> None:
+        """These are about to be queued; kept before this returns."""
 
     def keep(self, run: Run | None) -> None:
         """All that was told since the last time holds: its rows are queued, and the run stands there."""
@@ -117,6 +118,7 @@ def compare(
             window=EVERYTHING,
             memory=inventory,
             note=inventory.note,
+            twice=limits is not None and not stream.ordered,  # one short answer is no reason to delete
         )
     except LeaseLost:
         raise  # what was set aside is the other run's
@@ -153,7 +155,7 @@ def tell_gone(
     told, missing = 0, iter(list(inventory.missing()))
     while chunk := list(islice(missing, CHUNK)):
         rows = [Row(each.key, each.version, b"{}", is_deleted=True) for each in chunk]
-        inventory.note(rows)
+        inventory.note([News(row, row.version, again=True) for row in rows])
         # a row that vanishes a second time is news, though it bears no newer version
         queue([event_of(stream, row, run, now(), again=True) for row in rows])
         inventory.gone(chunk)

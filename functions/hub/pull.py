@@ -5,9 +5,11 @@ by fingerprints, so that equal times, late commits and boundaries need no luck. 
 come to an end that can be believed; until then a killed, failed or interrupted run goes on where it stood.
 """
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from hub.errors import Temporary
@@ -19,6 +21,8 @@ TRIES = 4  # of one page, before the run stops and waits for its next turn
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 20.0  # a longer Retry-After is the next run's business
 MOST_PASSES = 4  # through a listing that contradicts itself
+ORDER_SHOWS = 7  # ascents: so many come by chance once in 40,000 times
+MOST_CIRCLING = 3  # pages of a pass that others have said before
 MOST_SEEN = 2_000  # rows within the overlap that are kept: some 50 KB, written with every page
 MOST_REMEMBERED = 100_000  # rows, twice: some 40 MB at most. What comes again after more than that is queued again
 MOST_FIELDS = 500  # names that are known of a stream; beyond them nothing is new
@@ -40,6 +44,14 @@ class Stand(NamedTuple):
     fingerprint: int
 
 
+class News(NamedTuple):
+    """A row that stands otherwise than it was last queued."""
+
+    row: Row
+    version: str  # that it is queued with: later than its own where the source's clock was set back
+    again: bool  # it was queued with this version before
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run that has not come to its end: kept after every page, so that another function can go on with it."""
@@ -50,7 +62,11 @@ class Run:
     after: str = ""  # the page to ask for next
     high: str = ""  # the newest version listed
     in_order: bool = True  # no row was older than one before it
+    ascents: int = 0  # rows of the pass that were newer than the one before them
+    previous: str = ""  # the version of the row that the pass listed last
     source_began: str = ""  # the source's clock at the first page, as a version
+    floor: str = ""  # the source's clock was set back: what bears an earlier version than this counts as of this one
+    lasted: float = 0.0  # seconds
     passes: int = 1  # through the listing, this one included
     pages: int = 0
     rows: int = 0
@@ -61,6 +77,11 @@ class Run:
     news_in_pass: int = 0  # rows queued by it that had stood so before the listing began
     total: int | None = None  # as the source counts them
     doubt: str = ""  # why this pass cannot be believed
+    slid: bool = False  # rows were seen to move from page to page
+    fullest: int = 0  # rows of the largest page of the pass
+    latest: int = 0  # rows of its latest page
+    milestone: int = 0  # what a page of the pass said, to know it by when pages lead in a circle
+    circling: int = 0  # pages of the pass that said what others had said
     mark: int = 0  # of all rows that the pass listed, whatever their order
     mark_before: int | None = None  # of those of the pass before
     new_fields: tuple[str, ...] = ()  # that no run before has seen in a row: the source has changed
@@ -75,14 +96,16 @@ class State:
     seen: Mapping[int, Stand] = field(default_factory=dict)  # rows within the overlap, by the hash of their key
     run: Run | None = None
     fields: frozenset[str] = frozenset()  # seen in rows so far
+    proposed: str = (
+        ""  # a watermark that waits for another run: rows came in no order, which one more page may have ended
+    )
 
 
 class Memory(Protocol):
     """How rows were last queued."""
 
-    def news(self, row: Row) -> bool | None:
-        """None where the row stands as it was last queued; else whether it changed without a newer version. Remembers
-        it."""
+    def news(self, row: Row, floor: str = "") -> News | None:
+        """None where the row stands as it was last queued, or as it stood before that. Remembers what it says."""
 
 
 class LeaseLost(Temporary):
@@ -110,11 +133,12 @@ def pull(
     out_of_time: Callable[[], bool],
     window: tuple[str, str] | None = None,
     memory: Memory | None = None,
-    note: Callable[[Sequence[Row]], object] | None = None,
+    note: Callable[[Sequence[News]], object] | None = None,
+    twice: bool = False,
 ) -> Pulled:
     """Go on with the stream's run, or begin one, until its end or until time is up. With a `window`, of versions, only
     what lies from its first on and before its second is listed. `memory` is that of the state, unless stated; `note` is
-    told which rows are about to be queued.
+    told what is about to be queued. `twice` asks for a second pass also where one page holds everything.
 
     Raises Temporary where the source or the queue fails for longer than a run waits; the state that was kept last is
     where the next run goes on. Contradicted ends the run: the next one begins anew from the same watermark.
@@ -141,31 +165,34 @@ def pull(
             continue
         earlier = _set_back(stream, state, run, page, now())
         if earlier is not None:
-            run = replace(run, since=earlier, source_began=_clock(page))
+            run = replace(run, since=earlier, source_began=_clock(page), floor=state.watermark)
             continue
 
-        news = [(row, again) for row in page.rows if (again := memory.news(row)) is not None]
+        news = [told for row in page.rows if (told := memory.news(row, run.floor))]
         if news and note:
-            note([row for row, _ in news])
+            note(news)
         moment = now()
-        queue([event_of(stream, row, run, moment, again=again) for row, again in news])  # first keep the events,
-        run = _counted(stream, run, page, [row for row, _ in news], listed.add(page), "repeated" if repeats else "")
-        run, state = _with_fields(run, replace(state, seen=_within_overlap(stream, state, run, page)), page)
-        if page.next:
+        queue([_event(stream, told, run, moment) for told in news])  # first keep the events,
+        run = _counted(stream, run, page, news, listed.add(page), repeats, moment)
+        run, state = _with_fields(run, replace(state, seen=_within_overlap(stream, state, run, page, news)), page)
+        if run.circling >= MOST_CIRCLING:
+            run, listed = once_more("its pages lead in a circle", run.since)
+        elif page.next:
             run = replace(run, after=page.next)
-        elif doubt := _doubt(stream, run):
+        elif doubt := _doubt(stream, run, twice):
             run, listed = once_more(doubt, run.since)
         else:
-            return Pulled(keep(_ended(stream, state, run, page)), run, ended=True)
+            return Pulled(keep(_ended(stream, state, run, page, twice)), run, ended=True)
         state = keep(replace(state, run=run))  # then, and only then, move on
     return Pulled(state, run, ended=False)
 
 
-def event_of(stream: Stream, row: Row, run: Run, now: datetime, *, again: bool = False) -> Event:
+def event_of(stream: Stream, row: Row, run: Run, now: datetime, *, version: str = "", again: bool = False) -> Event:
     """The event that a row is: the same row in the same state is the same event, whenever it is read.
 
     A row that went back to an earlier state without a newer version (`again`) is news: there the run counts, too. A row
-    without a key is an event all the same: its reading fails, and a person sees it.
+    without a key is an event all the same: its reading fails, and a person sees it. `version` counts instead of the
+    row's own.
     """
     event_id = f"{stream.name}-{row.digest.hex()}"
     if again or not row.version:
@@ -179,7 +206,7 @@ def event_of(stream: Stream, row: Row, run: Run, now: datetime, *, again: bool =
         subject=f"{stream.integration}/{entity}",
         time=parse_instant(row.version) if timed else None,
         received_at=now,
-        entity_version=row.version,
+        entity_version=version or row.version,
         content_type="application/json",
         data=row.data,
     )
@@ -193,16 +220,18 @@ class _Memory:
         self._newer: dict[int, tuple[str, int]] = {key: (version, mark) for key, (version, mark) in seen.items()}
         self._older: dict[int, tuple[str, int]] = {}
 
-    def news(self, row: Row) -> bool | None:
+    def news(self, row: Row, floor: str = "") -> News | None:
         """As Memory."""
-        key, mark = row.key_hash, row.fingerprint
+        key, mark, version = row.key_hash, row.fingerprint, row.version
+        if version and version < floor:
+            version = floor
         stood = self._newer.get(key) or self._older.get(key)
-        if stood and stood[1] == mark:
+        if stood and (stood[1] == mark or (version and version < stood[0])):  # the latter: a copy, or a replica behind
             return None
         if len(self._newer) >= MOST_REMEMBERED:
             self._newer, self._older = {}, self._newer
-        self._newer[key] = (row.version, mark)
-        return stood is not None and stood[0] >= row.version
+        self._newer[key] = (version, mark)
+        return News(row, version, stood is not None and stood[0] == version)
 
 
 class _Listed:
@@ -236,6 +265,10 @@ def _asked(listing: Listing, run: Run, listed: _Listed, sleep: Callable[[float],
     if listed.repeats(page) or not (page.next or page.end_is_told):
         page = _answer(listing, run, sleep)
     return page, listed.repeats(page)
+
+
+def _event(stream: Stream, told: News, run: Run, now: datetime) -> Event:
+    return event_of(stream, told.row, run, now, version=told.version, again=told.again)
 
 
 def _answer(listing: Listing, run: Run, sleep: Callable[[float], None]) -> Page:
@@ -272,42 +305,61 @@ def _set_back(stream: Stream, state: State, run: Run, page: Page, now: datetime)
     return moved_back(_version(as_of_then), stream.cursor, stream.overlap)
 
 
-def _counted(stream: Stream, run: Run, page: Page, news: Sequence[Row], unlisted: int, doubt: str) -> Run:
-    versions = [row.version for row in page.rows]
-    in_order = run.in_order and versions == sorted(versions) and (not versions or versions[0] >= run.high)
-    high = max(run.high, max(versions, default=""))
+def _counted(
+    stream: Stream, run: Run, page: Page, news: Sequence[News], unlisted: int, repeats: bool, moment: datetime
+) -> Run:
+    versions = [row.version for row in page.rows if row.version]
+    held = len(page.rows) if page.held is None else page.held
+    # a page in the middle that holds less than others may have lost what hides behind later versions
+    uneven = not stream.ordered and bool(page.rows) and run.pages_in_pass > 0 and run.latest < max(run.fullest, held)
+    steps = list(pairwise([run.previous, *versions] if run.previous else versions))
+    in_order = run.in_order and not uneven and all(one <= other for one, other in steps)
     source_began = run.source_began or _clock(page)
     began = moved_back(source_began or _version(run.began_at), "timestamp", CLOCK_SLACK_SECONDS)
-    is_old = len(news) if stream.cursor != "timestamp" else sum(row.version < began for row in news)
+    is_old = len(news) if stream.cursor != "timestamp" else sum(told.row.version < began for told in news)
     total = run.total if page.total is None else min(page.total, page.total if run.total is None else run.total)
+    said = (sum(row.fingerprint for row in page.rows) if page.rows else zlib.crc32(page.next.encode())) % 2**63
+    number = run.pages_in_pass + 1
     return replace(
         run,
-        high=high,
+        high=max(run.high, max(versions, default="")),
         in_order=in_order,
+        ascents=run.ascents + sum(one < other for one, other in steps),
+        previous=versions[-1] if versions else run.previous,
         source_began=source_began,
+        lasted=(moment - run.began_at).total_seconds(),
         pages=run.pages + 1,
         rows=run.rows + len(page.rows),
         queued=run.queued + len(news),
-        unversioned=run.unversioned + sum(not row.version for row in news),
-        pages_in_pass=run.pages_in_pass + 1,
+        unversioned=run.unversioned + sum(not told.row.version for told in news),
+        pages_in_pass=number,
         rows_in_pass=run.rows_in_pass + unlisted,
         news_in_pass=run.news_in_pass + is_old,
         total=total,
-        doubt=f"a page {doubt} the rows of others" if doubt else run.doubt,
-        mark=(run.mark + sum(row.fingerprint for row in page.rows)) % 2**63,
+        doubt="a page repeated the rows of others" if repeats else run.doubt,
+        slid=run.slid or page.slid,
+        fullest=max(run.fullest, held),
+        latest=held if page.rows or page.next else run.latest,
+        milestone=said if number & (number - 1) == 0 else run.milestone,  # each page whose number is a power of two
+        circling=run.circling + (repeats or (said == run.milestone and number > 1)),
+        mark=(run.mark + (said if page.rows else 0)) % 2**63,
     )
 
 
-def _doubt(stream: Stream, run: Run) -> str:
+def _doubt(stream: Stream, run: Run, twice: bool) -> str:
     """Why the end of the listing cannot be believed yet; "" where it can."""
     if run.total is not None and run.rows_in_pass < run.total:
         return f"the source counts {run.total} rows and listed {run.rows_in_pass}"
     if run.doubt:
         return run.doubt
-    agree = run.passes > 1 and (not run.news_in_pass or run.mark == run.mark_before)
-    if not stream.steady and run.pages_in_pass > 1 and not agree and run.passes < MOST_PASSES:
-        return SLID
-    return ""
+    return "" if _agrees(stream, run, twice) or run.passes >= MOST_PASSES else SLID
+
+
+def _agrees(stream: Stream, run: Run, twice: bool) -> bool:
+    """Whether a pass agrees with the one before, where that is asked for."""
+    if not twice and ((stream.steady and not run.slid) or run.pages_in_pass <= 1):
+        return True
+    return run.passes > 1 and (not run.news_in_pass or run.mark == run.mark_before)
 
 
 def _next_pass(run: Run, since: str) -> Run:
@@ -315,6 +367,8 @@ def _next_pass(run: Run, since: str) -> Run:
         run,
         since=since,
         in_order=True,
+        ascents=0,
+        previous="",
         high=run.high if since == run.since else "",
         after="",
         passes=run.passes + 1,
@@ -323,19 +377,25 @@ def _next_pass(run: Run, since: str) -> Run:
         news_in_pass=0,
         total=None,
         doubt="",
+        slid=False,
+        fullest=0,
+        latest=0,
+        milestone=0,
+        circling=0,
         mark=0,
         mark_before=run.mark,
     )
 
 
-def _within_overlap(stream: Stream, state: State, run: Run, page: Page) -> dict[int, Stand]:
+def _within_overlap(stream: Stream, state: State, run: Run, page: Page, news: Sequence[News]) -> dict[int, Stand]:
     """The rows that the next run will list again, as they stand now; and the newest of them, where they are too many:
     what is forgotten is queued twice, and applied once."""
-    edge = moved_back(min(run.high, _cap(stream, run)), stream.cursor, stream.overlap)
+    reached = _vouched_for(stream, run) if _is_sure(stream, run) else max(state.watermark, state.proposed)
+    edge = moved_back(reached, stream.cursor, stream.overlap)
     kept = dict(state.seen)
-    for row in page.rows:
-        if not row.version or row.version >= edge:
-            kept[row.key_hash] = Stand(row.version, row.fingerprint)
+    for told in news:
+        if not told.version or told.version >= edge:
+            kept[told.row.key_hash] = Stand(told.version, told.row.fingerprint)
     if len(kept) <= MOST_SEEN and page.next:
         return kept  # what the run has left behind is dropped when it ends, or when there is no room
     kept = {key: stand for key, stand in kept.items() if not stand.version or stand.version >= edge}
@@ -355,16 +415,32 @@ def _with_fields(run: Run, state: State, page: Page) -> tuple[Run, State]:
     return run, replace(state, fields=state.fields.union(new))
 
 
-def _ended(stream: Stream, state: State, run: Run, page: Page) -> State:
+def _ended(stream: Stream, state: State, run: Run, page: Page, twice: bool) -> State:
     if stream.mode == "delta":
         return replace(state, watermark=page.cursor or state.watermark, looked_at=run.began_at, run=None)
-    reached = max(state.watermark, min(run.high, _cap(stream, run)))  # a cursor never moves back
-    return replace(state, watermark=reached, looked_at=run.began_at, run=None)
+    reached = max(state.watermark, _vouched_for(stream, run))  # a cursor never moves back
+    if _is_sure(stream, run) and _agrees(stream, run, twice):
+        return replace(state, watermark=reached, looked_at=run.began_at, run=None, proposed="")
+    # what this run may have missed the next one lists, from the same place on
+    behind = state.proposed if state.watermark < state.proposed <= reached else state.watermark
+    return replace(state, watermark=behind, looked_at=run.began_at, run=None, proposed=reached)
 
 
-def _cap(stream: Stream, run: Run) -> str:
+def _is_sure(stream: Stream, run: Run) -> bool:
+    """Whether a listing that ended too early could hide nothing: its rows came in order, or the source has counted
+    them."""
+    in_order = run.in_order and run.ascents >= ORDER_SHOWS
+    return stream.ordered or in_order or (run.total is not None and run.rows_in_pass >= run.total)
+
+
+def _vouched_for(stream: Stream, run: Run) -> str:
     """The newest version that the listing can vouch for: what changed after it began may have been behind it."""
-    return (run.source_began or _version(run.began_at)) if stream.cursor == "timestamp" else run.high
+    if stream.cursor != "timestamp" or not run.high:
+        return run.high
+    if run.source_began:
+        return min(run.high, run.source_began)
+    # whatever the source's clock shows: it had come to `high` by the end, so it began no earlier than that
+    return min(moved_back(run.high, "timestamp", run.lasted), _version(run.began_at))
 
 
 def _clock(page: Page) -> str:

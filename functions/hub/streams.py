@@ -103,7 +103,9 @@ class Row:
         digest = hashlib.blake2b(whole, digest_size=16).digest()
         self.digest = digest
         self.fingerprint = int.from_bytes(digest[:8], "big")
-        self.key_hash = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+        # rows without a key have nothing in common but that
+        named = hashlib.blake2b(key, digest_size=8).digest() if key else digest[:8]
+        self.key_hash = int.from_bytes(named, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Page:
     source_now: datetime | None = None  # the source's clock
     cursor: str = ""  # mode delta: the token that continues behind this page
     fields: frozenset[str] = frozenset()  # the names of its rows' fields, where new ones are to be noticed
+    held: int | None = None  # rows in the answer, where `rows` leaves out those that the page before had
+    slid: bool = False  # it does not begin where the one before ended: rows moved, or it is another page
 
 
 class Listing(Protocol):

@@ -316,14 +316,13 @@ class _Failing:
 
 
 def change(world: SyncWorld, style: str) -> None:
-    """What people do at a source. While its clock is set back, they only make new rows: a change that bears an older
-    version than its row's last one is stale, whoever reads it."""
+    """What people do at a source."""
     source, dice = world.sources[style], world.dice
     keys = [key for key in source.rows if key.startswith("row")]
     kind = dice.choice(("new", "new", "edit", "edit", "edit", "same second", "late", "delete", "no version"))
     content = str(dice.randrange(10**9))
     name = f"{len(world.deleted) + sum(len(each.rows) for each in world.sources.values()):05}-{content[:4]}"
-    if source.set_back or not keys or kind == "new":
+    if not keys or kind == "new":
         source.write(f"row-{name}", content)
     elif kind == "edit":
         source.write(dice.choice(keys), content)

@@ -1,7 +1,7 @@
 """The sync handler: one stream per request, one run at a time, and another function where time was up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -100,7 +100,7 @@ class World:
             self.cursors,  # type: ignore[arg-type]
             None,  # type: ignore[arg-type]
             None,  # type: ignore[arg-type]
-            lambda declared: (declared.stream, self.listing),
+            lambda declared: (replace(declared.stream, ordered=True), self.listing),
             self.queued.extend,
             self.went_on.append,
             self.telemetry,

@@ -29,7 +29,14 @@ def read(event: Event, kind: str) -> Record:
         raise Unreadable(
             "the row bears no key: see the stream's setting `key`, then reset the stream or replay the event"
         )
-    fields = json.loads(event.data, parse_float=Decimal)
+    try:
+        fields = json.loads(event.data, parse_float=Decimal, parse_constant=_no_number)
+    except ValueError as error:
+        raise Unreadable("the row is no JSON: it holds NaN or an infinite number") from error
     if not isinstance(fields, dict):
         raise Unreadable("the row is no object with fields: see the stream's setting `rows`")
     return TableRow(stream=event.type.partition(".")[2], key=key, fields=fields)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)

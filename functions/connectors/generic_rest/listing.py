@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Self
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.generic_rest.settings import (
@@ -33,7 +33,14 @@ from hub.streams import MAX_KEY_CHARS, Ask, CursorGone, Page, PageGone, PageSusp
 
 NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 GONE = (400, 404, 410, 422)  # what a page that is known no longer is answered with
-HOUR = timedelta(hours=1)
+AGAIN = (408, 425)  # not yet
+MOVED = (301, 302, 303, 307, 308)
+MOST_MOVES = 3  # of one page
+MOST_SLIDES = 3  # of a page that shows only what the one before ended with
+PORTS = {"https": 443, "http": 80}
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 MOST_ROWS = 10_000  # that a page is asked to hold
 MAX_FIELD_CHARS = 60  # of a name that is told; what is longer is data
 FLOAT_DIGITS = 15  # so many always fit
@@ -49,6 +56,11 @@ class RestListing:
         self._http = reach.http(self._signer.headers)
         self._asked_at: datetime | None = None
         self._insisted = ""
+        counts = settings.version is not None and settings.version.format == "integer"
+        if settings.version and stream.cursor != "token" and counts != (stream.cursor == "integer"):
+            what = "a counter" if counts else "a time"
+            wanted = "integer" if counts else "timestamp"
+            raise NotConfigured(f"{stream.path}: the version is {what}; state cursor: {wanted} at the stream")
 
     @property
     def ordered(self) -> bool:
@@ -64,8 +76,8 @@ class RestListing:
         """One page; raises as Listing says."""
         path, query = self._question(ask)
         answer = self._answer(path, query, ask)
-        content = _content(answer)
-        items = self._items(content)
+        content = _content(answer) if answer.status == 200 else {}
+        items = self._items(content) if answer.status == 200 else []
         page = Page(
             [self._row(item) for item in items],
             total=self._total(content),
@@ -73,7 +85,8 @@ class RestListing:
             cursor=self._token(content),
             fields=_fields(items),
         )
-        return self._followed(page, ask, answer, content)
+        followed = self._followed(page, ask, answer, content)
+        return followed if items or followed.next else replace(followed, end_is_told=False)
 
     # The question
 
@@ -95,7 +108,7 @@ class RestListing:
         if isinstance(style, CursorPages) and ask.after:
             query[style.param] = ask.after
         elif isinstance(style, NumberedPages):
-            query[style.param] = ask.after or str(style.first)
+            query[style.param] = ask.after.rstrip("?") or str(style.first)
         elif isinstance(style, OffsetPages):
             query |= {style.param: str(_place(ask.after)), style.limit_param: str(style.size)}
         return settings.path, query
@@ -110,14 +123,16 @@ class RestListing:
         step = timedelta(**{bound.step: 1})
         floor = datetime.min.replace(tzinfo=UTC)
         moment = floor + (moment - floor) // step * step + (step if up else timedelta())
-        if kind == "unix_seconds":
-            return str(int(moment.timestamp()) + (1 if up and moment.microsecond else 0))
-        if kind == "unix_milliseconds":
-            return str(int(moment.timestamp() * 1000))
+        if kind in ("unix_seconds", "unix_milliseconds"):
+            each = 1_000_000 if kind == "unix_seconds" else 1_000
+            micros = (moment - EPOCH) // MICROSECOND
+            return str(-(-micros // each) if up else micros // each)
+        zone = ZoneInfo(stated.time_zone if stated else "UTC")
+        if kind == "date":
+            return (moment.astimezone(zone) + (DAY if up else timedelta())).date().isoformat()
         if kind == "local":
             # the hour that comes twice when summer time ends: from the first of the two on, until the last
             shifted = moment + HOUR if up else moment - HOUR
-            zone = ZoneInfo(stated.time_zone if stated else "UTC")
             return shifted.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ", timespec=bound.step)
         return moment.isoformat(timespec=bound.step).replace("+00:00", "Z")
 
@@ -126,9 +141,9 @@ class RestListing:
         base = self._reach.url.rstrip("/") + "/"
         whole = urlsplit(urljoin(base + self._settings.path.lstrip("/"), url))
         own = urlsplit(base)
-        if (whole.scheme, whole.netloc) != (own.scheme, own.netloc):
+        if _origin(whole) != _origin(own):
             raise PageSuspect("the next page would be at another host; it is not followed")
-        return f"{whole.scheme}://{whole.netloc}{whole.path}" + (f"?{whole.query}" if whole.query else "")
+        return f"{own.scheme}://{own.netloc}{whole.path}" + (f"?{whole.query}" if whole.query else "")
 
     # The answer
 
@@ -143,7 +158,11 @@ class RestListing:
             self._http.renew_credentials()  # a token that ran out, or was rotated
             self._signer.forget()
             answer = self._http.send("GET", path, query={**query, **self._signer.query()})
-        if answer.status == 200:
+        for _ in range(MOST_MOVES):
+            if answer.status not in MOVED or not answer.headers.get("location"):
+                break
+            answer = self._http.send("GET", self._own(answer.headers["location"]), query=self._signer.query())
+        if answer.status in (200, 204):
             return answer
         raise self._meaning(answer, ask)
 
@@ -157,12 +176,14 @@ class RestListing:
             return Temporary(told, category=Category.RATE_LIMIT_EXCEEDED, retry_after_seconds=wait)
         if answer.status >= 500:
             return Unavailable(told, retry_after_seconds=_retry_after(answer, self._reach.now()))
+        if answer.status in AGAIN:
+            return Temporary(told)
         if self._stream.mode == "delta" and ask.since and answer.status in GONE:
             return CursorGone(f"{told}: the token of the last run is known no longer")
         if ask.after and answer.status in GONE:
             return PageGone(f"{told}: the page is known no longer")
         if answer.status < 400:
-            return Refused(f"{told}: a redirect, which is not followed; write the address that it leads to")
+            return Refused(f"{told}: a redirect that leads nowhere; write the address that is meant")
         return Refused(f"{told}: the source refuses the question; see the stream's path and query")
 
     def _wait(self) -> None:
@@ -188,6 +209,8 @@ class RestListing:
             key = _text(at(item, settings.key))
         else:
             parts = [_text(at(item, path)) for path in settings.key]
+            if len(parts) > 1:  # so that no two rows share it
+                parts = [part.replace("%", "%25").replace(":", "%3A") for part in parts]
             key = ":".join(parts) if all(parts) else ""
         gone = settings.deleted is not None and _is_one(at(item, settings.deleted.field), settings.deleted.values)
         fits = len(key) <= MAX_KEY_CHARS and key.isprintable()
@@ -198,9 +221,11 @@ class RestListing:
         if stated is None:
             return ""
         value = at(item, stated.field)
-        if stated.format == "local":
+        if stated.format == "local" or stated.format == "date":
             return _local(value, stated.time_zone)
-        version = version_of(value, "timestamp" if stated.format == "rfc3339" else stated.format)
+        if stated.format == "unix_seconds" or stated.format == "unix_milliseconds":
+            return _epoch(value, 1_000_000 if stated.format == "unix_seconds" else 1_000)
+        version = version_of(value, "integer" if stated.format == "integer" else "timestamp")
         return "" if version == NO_VERSION else version
 
     def _total(self, content: Any) -> int | None:
@@ -216,12 +241,12 @@ class RestListing:
         style = self._settings.page
         if isinstance(style, LinkPages):
             link = NEXT_LINK.search(answer.headers.get("link", ""))
-            return replace(page, next=self._progress(self._own(link[1]) if link else "", ask))
+            return replace(page, next=self._progress(self._own(link[1]) if link else "", ask, page))
         if isinstance(style, NextPages):
             url = _text(at(content, style.path))
-            return replace(page, next=self._progress(self._own(url) if url else "", ask))
+            return replace(page, next=self._progress(self._own(url) if url else "", ask, page))
         if isinstance(style, CursorPages):
-            return replace(page, next=self._progress(_next_cursor(content, style), ask))
+            return replace(page, next=self._progress(_next_cursor(content, style), ask, page))
         if isinstance(style, NumberedPages):
             return _numbered(page, ask, content, style)
         if isinstance(style, OffsetPages):
@@ -230,8 +255,10 @@ class RestListing:
             return self._keyset(page, ask, style)
         return page
 
-    def _progress(self, after: str, ask: Ask) -> str:
+    def _progress(self, after: str, ask: Ask, page: Page) -> str:
         if after and after == ask.after:
+            if not page.rows:
+                return ""  # some tell a token for ever, and end with an empty page
             raise PageSuspect(f"{self._stream.path}: the page names itself as the next one")
         return after
 
@@ -239,6 +266,14 @@ class RestListing:
         """The page begins with the version that the one before ended with: its rows are there again, which proves that
         this is the page that was asked for, unless they were changed in between."""
         before = _Reached.of(ask.after, style)
+        # a source that compares times as text mixes those of one second
+        coarse = [row.version[:19] if self._stream.cursor == "timestamp" else row.version for row in page.rows]
+        coarse = [version for version in coarse if version]
+        if coarse != sorted(coarse):
+            raise PageSuspect(
+                f"{self._stream.path}: the rows do not come in the order of their version, as page style keyset needs; "
+                "have the source sort them, or choose another style"
+            )
         again = [row for row in page.rows if row.fingerprint in before.marks]
         if before.marks and not again and self._insisted != ask.after:
             self._insisted = ask.after
@@ -308,30 +343,49 @@ def _next_cursor(content: Any, style: CursorPages) -> str:
 
 
 def _numbered(page: Page, ask: Ask, content: Any, style: NumberedPages) -> Page:
-    number = int(ask.after or style.first)
+    number = int(ask.after.rstrip("?") or style.first)
     pages = at(content, style.pages) if style.pages else None
     if isinstance(pages, int) and not isinstance(pages, bool):
         return replace(page, next=str(number + 1) if number - style.first + 1 < pages else "")
-    return replace(page, next=str(number + 1) if page.rows else "", end_is_told=False)
+    if page.rows:
+        return replace(page, next=str(number + 1))
+    # the one behind an empty page must be empty, too
+    return replace(page, next="" if ask.after.endswith("?") else f"{number + 1}?")
 
 
 def _offset(page: Page, ask: Ask, style: OffsetPages) -> Page:
     """Each page begins with the last row of the one before; where it does not, rows slid, and the page is asked for from
-    further ahead."""
-    place = _place(ask.after)
-    _, _, mark = ask.after.partition(":")
-    rows = list(page.rows)
-    if mark:
-        last = int(mark)
-        found = next((number for number, row in enumerate(rows) if row.key_hash == last), None)
-        if found is None and place:
-            ahead = max(place - style.size + 1, 0)
-            return replace(page, rows=[], next=f"{ahead}:{mark}" if ahead < place and rows else _restart())
-        rows = rows[found + 1 :] if found is not None else rows
-    if not rows:
-        return replace(page, rows=rows, end_is_told=False)
-    behind = place + len(page.rows) - 1
-    return replace(page, rows=rows, next=f"{behind}:{rows[-1].key_hash}")
+    further ahead. What `after` says: how many rows are skipped, the row that the page must begin with, and how often it
+    was all that a page held."""
+    told, _, rest = ask.after.partition(":")
+    mark, _, alone = rest.partition(":")
+    place, rows, times = int(told or 0), list(page.rows), int(alone or 0)
+    page = replace(page, held=len(rows))
+    if not mark:
+        if not rows:
+            return replace(page, end_is_told=False)
+        return replace(page, next=f"{place + len(rows) - 1}:{rows[-1].key_hash}")
+    found = next((number for number, row in enumerate(rows) if row.key_hash == int(mark)), None)
+    if alone and not rows:
+        return replace(page, end_is_told=False)  # behind the last row there is nothing
+    if found is None and alone and times == 0:  # behind the last row there is something
+        return replace(page, next=f"{place + len(rows) - 1}:{rows[-1].key_hash}")
+    if found is None:
+        ahead = max(place - style.size + 1, 0)
+        return replace(page, rows=[], next=f"{ahead}:{mark}" if ahead < place and rows else _restart())
+    page = replace(page, rows=rows[found + 1 :], slid=found > 0)
+    if page.rows:
+        return replace(page, next=f"{place + len(rows) - 1}:{rows[-1].key_hash}")
+    if found == 0:
+        return replace(page, next=f"{place + 1}:{mark}:0")  # the end, if nothing is behind it
+    return replace(page, next=f"{place + found}:{mark}:{times + 1}" if times < MOST_SLIDES else _restart())
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None, str | None]:
+    try:
+        return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme), parts.username
+    except ValueError:  # a port that is none
+        return "", "", None, None
 
 
 def _restart() -> str:
@@ -343,7 +397,19 @@ def _place(after: str) -> int:
 
 
 def _text(value: Any) -> str:
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _epoch(value: Any, micros: int) -> str:
+    """A number of so many microseconds since 1970, which may have a fraction."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    try:
+        return timestamp_version((EPOCH + int(Decimal(str(value)) * micros) * MICROSECOND).isoformat())
+    except (ValueError, OverflowError, InvalidOperation):
+        return ""
 
 
 def _is_one(value: Any, values: Iterable[Any]) -> bool:

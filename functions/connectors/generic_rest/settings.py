@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from hub.sign_in import Auth
 from hub.zones import Zone
 
-TimeFormat = Literal["rfc3339", "unix_seconds", "unix_milliseconds", "integer", "local"]
+TimeFormat = Literal["rfc3339", "unix_seconds", "unix_milliseconds", "integer", "local", "date"]
 
 
 def _path(path: str) -> str:
@@ -26,10 +26,10 @@ class Version(_Strict):
     field: str = Field(description="Its dotted path in a row: updated_at, meta.version.")
     format: TimeFormat = Field(
         default="rfc3339",
-        description="How it is written: a time with its offset, a number of seconds or milliseconds, a counter, or "
-        "(local) a time without offset in time_zone.",
+        description="How it is written: a time with its offset, a number of seconds or milliseconds, a counter, or in "
+        "time_zone a time without offset (local) or a day alone (date).",
     )
-    time_zone: Zone = Field(default="UTC", description="The zone of format local.")
+    time_zone: Zone = Field(default="UTC", description="The zone of the formats local and date.")
 
 
 class Bound(_Strict):

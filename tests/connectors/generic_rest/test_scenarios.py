@@ -260,7 +260,7 @@ def test_cursors_are_compared_as_moments_and_not_as_text() -> None:
 
     hub.run()
 
-    assert hub.state.watermark == "2026-03-01T11:59:05.137000Z"
+    assert hub.state.proposed == "2026-03-01T11:59:05.137000Z"
 
 
 @pytest.mark.parametrize("style", ["page", "offset", "link"])

@@ -23,7 +23,7 @@ from infra.local.shopify_admin_rest import BUCKET, Reply, ShopifyRest
 from tests.fakes import an_event
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ORDERS = Stream("shop-eu", "shopify", "orders", "order", overlap=300.0)
+ORDERS = Stream("shop-eu", "shopify", "orders", "order", overlap=300.0, ordered=True)
 
 
 @dataclass
