@@ -78,13 +78,14 @@ class Sync(Construct):
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Reads the streams of {integration}",
             runs_itself=True,
+            invoked_later=True,
         )
         shared.bodies.argue(function.role)
         if is_compared:
             shared.bodies.argue_streams(function.role, integration)
-        self._schedules(integration, shared, function)
+        self._schedules(integration, shared, function, runtime.lost.schedules_arn)
 
-    def _schedules(self, integration: str, shared: Destinations, function: HubFunction) -> None:
+    def _schedules(self, integration: str, shared: Destinations, function: HubFunction, lost_arn: str) -> None:
         arn = function.function.function_arn
         role = iam.Role(
             self,
@@ -93,7 +94,10 @@ class Sync(Construct):
             description=f"Runs the streams of {integration}",
             inline_policies={
                 "Run": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])]
+                    statements=[
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]),
+                        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[lost_arn]),
+                    ]
                 )
             },
         )
@@ -114,5 +118,6 @@ class Sync(Construct):
                         role_arn=role.role_arn,
                         input=json.dumps(what, separators=(",", ":")),
                         retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=2),
+                        dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=lost_arn),
                     ),
                 )
