@@ -13,6 +13,7 @@ from infra.alarms import RUNBOOKS
 from infra.bodies import Bodies
 from infra.breaker import DestinationBreaker
 from infra.credentials import IntegrationSecret
+from infra.dashboards import Dashboard, hub_dashboard, integration_dashboard, place_of
 from infra.dead_letters import DeadLetters
 from infra.edge import Api, routes
 from infra.files import FilesBucket
@@ -76,7 +77,10 @@ class HubStack(cdk.Stack):
         watches = Construct(self, "Watch")
         for name in config.connected:
             sends = bool(manifest_of(config.integrations[name]).webhook)
-            Watch(watches, name, config, platform, arns, sends=sends, after=pulse)
+            watch = Watch(watches, name, config, platform, arns, sends=sends, after=pulse)
+            board = integration_dashboard(config, platform, place_of(watch), name)
+            Dashboard(watch, "Board", names.dashboard(stage, name), board)
+        Dashboard(self, "Board", names.dashboard(stage), hub_dashboard(config, platform, place_of(self)))
 
         self._output("ApiId", api.api_id, "The HTTP API")
         self._output("ApiUrl", api.url, "Where the HTTP API is")
