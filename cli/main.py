@@ -6,6 +6,7 @@ from cli import configuration, events, files, flow, ledger, secrets, setup, sign
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
+from cli.dashboard import command as dashboard
 from cli.doctor import doctor
 from cli.failure import ToldGroup
 from cli.find import find_events
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(configuration.app, name="config")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(events.app, name="events")
 app.add_typer(files.app, name="files")
 app.add_typer(flow.app, name="flow")

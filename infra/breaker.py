@@ -76,6 +76,7 @@ class DestinationBreaker(Construct):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=256,  # never in a hurry; its packages take 85 MB
             dimensions={"stage": stage, "destination": destination},
+            invoked_later=True,
             purpose=f"Pauses the flows to {destination} while it is down, and releases what is parked for it",
             network=integration.network,
         )
@@ -95,7 +96,7 @@ class DestinationBreaker(Construct):
             "it returns parked events to the queues of every flow to its destination, which may be hundreds: more than "
             "a role's policy may name",
         )
-        self._run_every_minute(function.function)
+        self._run_every_minute(function.function, runtime.lost.schedules_arn)
         ring(
             self,
             "Open",
@@ -112,7 +113,8 @@ class DestinationBreaker(Construct):
             why=f"{destination} does not serve, or only just again; its flows wait and lose nothing. See `hub flow status` "
             f"for the reason: mend {destination} (is it up, is its key valid, is its limit used up?); they go on by "
             "themselves",
-            topic=runtime.alarms,
+            topic=None if runtime.platform.composite_alarms else runtime.critical,  # its destination's outage tells
+            kind="unavailable",
             silence=cloudwatch.TreatMissingData.IGNORE,  # what was said last counts, also while nothing can be said
         )
 
@@ -143,7 +145,7 @@ class DestinationBreaker(Construct):
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
 
-    def _run_every_minute(self, function: lambda_.Function) -> None:
+    def _run_every_minute(self, function: lambda_.Function, lost_arn: str) -> None:
         role = iam.Role(
             self,
             "ScheduleRole",
@@ -152,7 +154,8 @@ class DestinationBreaker(Construct):
             inline_policies={
                 "Run": iam.PolicyDocument(
                     statements=[
-                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn]),
+                        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[lost_arn]),
                     ]
                 )
             },
@@ -168,6 +171,7 @@ class DestinationBreaker(Construct):
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                     maximum_retry_attempts=0
                 ),  # the next minute does
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=lost_arn),
             ),
         )
 

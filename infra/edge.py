@@ -21,6 +21,7 @@ from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
 from infra.rules import accept
 
+MEMORY_MB = 512
 STAGE = "$default"  # served at the root of the API's URL
 # Who called stays out: no address, no agent, no path (anybody can write anything there), no header.
 ACCESS_LOG = {
@@ -154,7 +155,7 @@ class Webhook(Construct):
             timeout_seconds=timeout_seconds,
             # a third of a vCPU, so that a cold start's TLS handshakes and the deflating of a 6 MB body take well under
             # a second of the provider's patience; the memory itself is never short
-            memory_mb=512,
+            memory_mb=MEMORY_MB,
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Receives the deliveries of {integration}",
             reserved_concurrency=shared.config.webhook_reserved_concurrency,

@@ -206,6 +206,7 @@ class Files(Construct):
             ),
             above=0,
             of=1,
+            kind="lost",
             why=f"A file of {integration} could not be taken in, try after try, and lies in its inbox: read {name}'s log",
             topic=runtime.alarms,
         )

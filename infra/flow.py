@@ -79,7 +79,7 @@ class Flow(Construct):
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=2),  # AWS's minimum
             function_response_types=["ReportBatchItemFailures"],
         )
-        self._alarms(runtime, shared.config.flows[name].retry.cap_seconds)
+        self._alarms(runtime)
 
     def _delivery(self, runtime: Runtime, shared: Destinations) -> None:
         stage, config, flow = runtime.stage, shared.config, shared.config.flows[self.name]
@@ -162,7 +162,7 @@ class Flow(Construct):
             function_response_types=["ReportBatchItemFailures"],
         )
 
-    def _alarms(self, runtime: Runtime, longest_wait_seconds: float) -> None:
+    def _alarms(self, runtime: Runtime) -> None:
         minute = cdk.Duration.minutes(1)
         ring(
             self,
@@ -174,19 +174,7 @@ class Flow(Construct):
             above=0,
             of=2,  # the dlq Lambda empties the queue in seconds and tells of each cause; this rings when it does not
             why=f"Dead letters of flow {self.name} wait in their queue: the dlq Lambda does not record them",
-            topic=runtime.alarms,
-        )
-        ring(
-            self,
-            "EventsWait",
-            name=f"hub-{runtime.stage}-{self.name}-events-wait",
-            metric=self.queue.metric_approximate_age_of_oldest_message(period=minute, statistic="Maximum"),
-            # older than two of its longest waits, an event has failed several times or nobody takes it;
-            # with short waits, not before a burst has had a quarter of an hour
-            above=max(2 * longest_wait_seconds, 900),
-            of=5,
-            why=f"Events of flow {self.name} are not getting through: its destination is down, slow or refuses them",
-            topic=runtime.alarms,
+            topic=runtime.critical,
         )
 
 

@@ -15,8 +15,9 @@ from constructs import Construct
 from hub import names
 from hub.config import Network
 from hub.settings import MAX_ENVIRONMENT_BYTES, Settings
-from infra.alarms import ring
+from infra.alarms import Watched, ring, watch
 from infra.bundle import Kind
+from infra.lost import Lost
 from infra.mistakes import ConfigurationError
 from infra.network import join, may_join
 from infra.platform import Platform
@@ -31,7 +32,9 @@ class Runtime:
     code: str  # the folder of bundles that infra.bundle made
     platform: Platform
     log_level: str
-    alarms: sns.ITopic
+    alarms: sns.ITopic  # of warnings
+    critical: sns.ITopic
+    lost: Lost
 
 
 class HubFunction(Construct):
@@ -61,6 +64,7 @@ class HubFunction(Construct):
         invoked_by_strangers: bool = False,
         runs_itself: bool = False,
         network: Network | None = None,
+        invoked_later: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -84,7 +88,7 @@ class HubFunction(Construct):
                         )
                     ]
                 ),
-                "Hub": iam.PolicyDocument(statements=list(rights)),
+                "Hub": iam.PolicyDocument(statements=[*rights, *(_may_lose(runtime) if invoked_later else ())]),
                 **({"Network": iam.PolicyDocument(statements=may_join(self, network))} if network else {}),
             },
         )
@@ -111,6 +115,16 @@ class HubFunction(Construct):
         )
         if network:
             join(self.function, role, network)
+        if invoked_later:  # who starts it does not wait for its end: what fails to the last try must not be gone
+            lambda_.CfnEventInvokeConfig(
+                self,
+                "Later",
+                function_name=self.function.function_name,
+                qualifier="$LATEST",
+                destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                    on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=runtime.lost.invocations_arn)
+                ),
+            ).node.add_dependency(role)
         ring(
             self,
             "Errors",
@@ -137,11 +151,32 @@ class HubFunction(Construct):
             why=f"{name} met an error that nothing expects and kept the event on its queue: read its log",
             topic=runtime.alarms,
         )
+        throttled = Watched(
+            namespace="AWS/Lambda",
+            metric="Throttles",
+            dimensions={"FunctionName": name},
+            statistic="Sum",
+            above=0,
+            why=f"{name} was refused by Lambda: too many functions run at the same time",
+        )
+        watch(
+            self,
+            name.removeprefix(f"hub-{runtime.stage}-"),
+            "throttled",
+            throttled,
+            stage=runtime.stage,
+            topic_arn=runtime.alarms.topic_arn,
+        )
         accept(
             self.function,
             "AwsSolutions-L1",
             "the bundle's packages and byte-code are built for Python 3.13, which AWS supports until June 2029",
         )
+
+
+def _may_lose(runtime: Runtime) -> list[iam.PolicyStatement]:
+    """What Lambda needs, in the function's own name, to keep what failed."""
+    return [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[runtime.lost.invocations_arn])]
 
 
 def _quiet(log_level: str) -> dict[str, Any]:

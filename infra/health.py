@@ -12,7 +12,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
-from hub.config import Config
+from hub.config import Config, seconds_of
 from hub.settings import CalledSettings, HealthSettings, packed
 from infra.actions import manifest_of, url_of
 from infra.credentials import may_read_secret
@@ -71,7 +71,7 @@ class HealthCheck(Construct):
                 streams=packed(streams) if streams else "",
                 every_seconds=stated.health.every_seconds,
                 slow_milliseconds=stated.health.slow_milliseconds,
-                silent_after_seconds=stated.health.silent_after_seconds,
+                silent_after_seconds=seconds_of(stated.silent_after) if stated.expects_traffic is True else 0,
                 mend=stated.health.mend,
             ),
             longest={

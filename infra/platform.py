@@ -14,6 +14,8 @@ class Platform:
     architecture: lambda_.Architecture
     enforce_tls: bool  # refuse plain HTTP by resource policy
     keep_ledger: bool  # the ledger outlives its stack, and so do the bodies that it refers to
+    composite_alarms: bool  # one outage makes one page; without them each alarm tells for itself
+    alarm_math: bool  # alarms may watch an expression
 
     @property
     def ledger_removal(self) -> cdk.RemovalPolicy:
@@ -25,6 +27,8 @@ AWS = Platform(
     architecture=lambda_.Architecture.ARM_64,  # costs a fifth less than x86 and starts faster
     enforce_tls=True,
     keep_ledger=True,
+    composite_alarms=True,
+    alarm_math=True,
 )
 
 
@@ -37,4 +41,6 @@ def platform_of(stage: str) -> Platform:
         architecture=lambda_.Architecture.ARM_64 if host_is_arm else lambda_.Architecture.X86_64,
         enforce_tls=False,
         keep_ledger=False,
+        composite_alarms=False,
+        alarm_math=False,
     )

@@ -8,10 +8,12 @@ from constructs import Construct
 from hub import names
 from hub.config import Config
 from infra.actions import manifest_of
-from infra.alarms import AlarmsTopic
+from infra.alarm_kinds import Severity
+from infra.alarms import RUNBOOKS
 from infra.bodies import Bodies
 from infra.breaker import DestinationBreaker
 from infra.credentials import IntegrationSecret
+from infra.dashboards import Dashboard, hub_dashboard, integration_dashboard, place_of
 from infra.dead_letters import DeadLetters
 from infra.edge import Api, routes
 from infra.files import FilesBucket
@@ -20,8 +22,11 @@ from infra.functions import Runtime
 from infra.health import HealthCheck
 from infra.integration import Source
 from infra.ledger import Ledger
+from infra.lost import Lost
+from infra.notify import AlarmsTopics
 from infra.platform import Platform
 from infra.trail import TrailTable
+from infra.watch import Pulse, Watch
 
 
 class HubStack(cdk.Stack):
@@ -36,10 +41,13 @@ class HubStack(cdk.Stack):
             env=cdk.Environment(region=config.region) if config.region else None,
             analytics_reporting=False,
         )
-        topic = AlarmsTopic(self, "Alarms", stage, platform, config.alarms.email).topic
+        self.node.set_context(RUNBOOKS, config.alarms.runbooks)
+        topics = AlarmsTopics(self, "Alarms", stage, platform, config.alarms).topics
+        topic, arns = topics[Severity.WARNING], {severity: each.topic_arn for severity, each in topics.items()}
         table = Ledger(self, "Ledger", stage, platform).table
         TrailTable(self, "Trail", stage, platform)
-        runtime = Runtime(stage, str(code), platform, config.log_level, topic)
+        lost = Lost(self, "Lost", stage, platform, topic.topic_arn)
+        runtime = Runtime(stage, str(code), platform, config.log_level, topic, topics[Severity.CRITICAL], lost)
         dlq = DeadLetters(self, "Dlq", runtime, table=table, ledger_days=config.ledger_days)
         secrets = Construct(self, "Secrets")
         for name, integration in config.integrations.items():
@@ -70,6 +78,15 @@ class HubStack(cdk.Stack):
         if droppers:
             bucket = FilesBucket(self, "Files", stage, platform, config.ledger_days, droppers)
             self._output("FilesBucket", bucket.name, "Where files are dropped, in inbox/<integration>/")
+
+        pulse = Pulse(self, "Pulse", config, platform, arns, after=breakers)
+        watches = Construct(self, "Watch")
+        for name in config.connected:
+            sends = bool(manifest_of(config.integrations[name]).webhook)
+            watch = Watch(watches, name, config, platform, arns, sends=sends, after=pulse)
+            board = integration_dashboard(config, platform, place_of(watch), name)
+            Dashboard(watch, "Board", names.dashboard(stage, name), board)
+        Dashboard(self, "Board", names.dashboard(stage), hub_dashboard(config, platform, place_of(self)))
 
         self._output("ApiId", api.api_id, "The HTTP API")
         self._output("ApiUrl", api.url, "Where the HTTP API is")

@@ -4,15 +4,12 @@ import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
-from hub.reconcile import DIFFERENCES
 from hub.settings import SyncSettings
-from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
@@ -92,30 +89,12 @@ class Sync(Construct):
             purpose=f"Reads the streams of {integration}",
             runs_itself=True,
             network=network_of(shared.config, [integration, *self._ends()]),
+            invoked_later=True,
         )
         shared.bodies.argue(function.role)
         if is_compared:
             shared.bodies.argue_streams(function.role, integration)
-        self._schedules(integration, shared, function)
-        if self._reconciled:
-            ring(
-                self,
-                "Differences",
-                name=f"hub-{stage}-{integration}-differences",
-                metric=cloudwatch.Metric(
-                    namespace=names.METRICS_NAMESPACE,
-                    metric_name=DIFFERENCES,
-                    dimensions_map={"stage": stage, "integration": integration},
-                    statistic="Maximum",
-                    period=cdk.Duration.minutes(5),
-                ),
-                above=0,
-                of=1,
-                why=f"What {integration} says and what was written of it differ: the notice that came with this tells how to "
-                "look (hub reconcile)",
-                topic=runtime.alarms,
-                silence=cloudwatch.TreatMissingData.IGNORE,  # until the next reconciliation finds none
-            )
+        self._schedules(integration, shared, function, runtime.lost.schedules_arn)
 
     def _ends(self) -> list[str]:
         """The destinations that its streams are held against."""
@@ -135,7 +114,7 @@ class Sync(Construct):
             iam.PolicyStatement(actions=["sns:Publish"], resources=[runtime.alarms.topic_arn]),
         ]
 
-    def _schedules(self, integration: str, shared: Destinations, function: HubFunction) -> None:
+    def _schedules(self, integration: str, shared: Destinations, function: HubFunction, lost_arn: str) -> None:
         arn = function.function.function_arn
         role = iam.Role(
             self,
@@ -144,7 +123,10 @@ class Sync(Construct):
             description=f"Runs the streams of {integration}",
             inline_policies={
                 "Run": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])]
+                    statements=[
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]),
+                        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[lost_arn]),
+                    ]
                 )
             },
         )
@@ -169,5 +151,6 @@ class Sync(Construct):
                         role_arn=role.role_arn,
                         input=json.dumps(what, separators=(",", ":")),
                         retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=2),
+                        dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=lost_arn),
                     ),
                 )

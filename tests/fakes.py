@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from adapters.telemetry import Telemetry
+from adapters.telemetry import Measured, Telemetry
 from hub.breaker import Breaker
 from hub.connector import Effect, Written
 from hub.deliver_batch import Received
@@ -298,6 +299,14 @@ class FakeTelemetry(Telemetry):
 
     def warn(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         self.lines.append(("warning", message, dict(about), dict(counts or {})))
+
+    def measure(
+        self, message: str, about: Mapping[str, object], measured: Sequence[Measured], *, warns: bool = False
+    ) -> None:
+        metrics: dict[str, Any] = {}
+        for each in measured:
+            metrics |= each.metrics
+        self.lines.append(("warning" if warns else "info", message, dict(about), metrics))
 
     def bug(self, message: str, error: BaseException, about: Mapping[str, object]) -> None:
         self.lines.append(("bug", message, {**about, "error": error}, {}))

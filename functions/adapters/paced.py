@@ -7,7 +7,7 @@ from threading import Condition
 from typing import TYPE_CHECKING
 
 from hub.connector import Answer, Asked, Batching, BudgetOf, Destination, HttpClientWithHeaders, Written
-from hub.errors import HubError, Temporary
+from hub.errors import HubError, OutOfTime, Temporary
 from hub.events import Event
 from hub.pace import (
     HALVED,
@@ -122,7 +122,7 @@ class PacedHttp:
                     told = f"{call}: not sent, the site's limit serves nobody for another {spent:.0f} s"
                     raise BudgetSpent(told, retry_after_seconds=spent)
                 if is_too_late:
-                    raise Temporary(f"{call}: the invocation's time was up before the destination's pace let it begin")
+                    raise OutOfTime(f"{call}: the invocation's time was up before the destination's pace let it begin")
                 self._wait(self._changed, wait)
 
     def _wait_seconds(self) -> float:

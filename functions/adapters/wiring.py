@@ -83,6 +83,8 @@ class DeliveryHub:
     now: Callable[[], datetime]
     draw: Callable[[], float]
     guard: Guard
+    tally: Callable[[], Mapping[str, float]] = dict  # what a batch has cost, as metrics; since the last asking
+    told_by_webhook: Callable[[Event], bool] = bool
 
 
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
@@ -103,8 +105,9 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     )
     timeout = settings.http_timeout_seconds
     source = read_manifest(manifest_path(settings.source_connector))
+    topics = {source.event_type(topic.name) for topic in source.topic}
     dynamodb = session.create_client("dynamodb", config=PATIENT)
-    destination, pacer = _paced_destination(settings, secrets, dynamodb)
+    destination, pacer, tally = _paced_destination(settings, secrets, dynamodb)
     tender = breaker_function(settings.stage, settings.destination)
     bodies = S3Bodies(session.create_client("s3", config=PATIENT), settings.bodies_bucket)
     route = Route(
@@ -144,13 +147,17 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
             lambda: wake(session.create_client("lambda", config=PATIENT), tender),  # rarely, so not made before
             pacer,
         ),
+        tally,
+        lambda event: event.type in topics,
     )
 
 
 def _paced_destination(
     settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: "DynamoDBClient"
-) -> "tuple[Destination, Pacer]":
-    """The destination, and what keeps its calls to the pace; a database needs none beside its connections' number."""
+) -> "tuple[Destination, Pacer, Callable[[], Mapping[str, float]]]":
+    """The destination, what keeps its calls to the pace (a database needs none beside its connections' number), and what
+    counts its calls."""
+    from adapters.counted import CountedHttp, tally
     from adapters.databases import is_web
     from adapters.paced import PacedBatching, PacedDestination, PacedHttp, Unpaced
     from adapters.reaching import client_of
@@ -160,14 +167,18 @@ def _paced_destination(
     url, seconds, workers = settings.destination_url, settings.http_timeout_seconds, settings.workers
     client = client_of(connector, url, secrets, seconds, workers, settings.flow_settings)
     if not is_web(url):
-        return _destination(connector.destination(client, settings.flow_settings), settings, dynamodb), Unpaced()
+        return _destination(connector.destination(client, settings.flow_settings), settings, dynamodb), Unpaced(), dict
     budget_of = getattr(connector, "budget", None)
     rounding = random.random()  # noqa: S311 - it decides who rounds up, no secret
-    paced = PacedHttp(client, settings.pacing, workers, rounding, budget_of, utc_now, time.monotonic)
-    destination = _destination(connector.destination(paced, settings.flow_settings), settings, dynamodb)
+    counted = CountedHttp(client)
+    paced = PacedHttp(counted, settings.pacing, workers, rounding, budget_of, utc_now, time.monotonic)
+    bare = connector.destination(paced, settings.flow_settings)
+    destination = _destination(bare, settings, dynamodb)
+    remembered = getattr(bare, "remembered", ())
+    calls = partial(tally, counted, remembered)
     if isinstance(destination, Batching):
-        return PacedBatching(destination, paced, utc_now), paced
-    return PacedDestination(destination, paced, utc_now), paced
+        return PacedBatching(destination, paced, utc_now), paced, calls
+    return PacedDestination(destination, paced, utc_now), paced, calls
 
 
 def _reader(connector: str) -> "Read":

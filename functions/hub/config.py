@@ -10,7 +10,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
@@ -41,6 +40,15 @@ def _text(value: Any) -> Any:
 
 
 Stated = Annotated[str | list[str], BeforeValidator(_text)]  # ids are often digits, which YAML takes for a number
+
+
+def _span(text: str) -> str:
+    if not SPAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no span such as '15 minutes', '1 hour' or '2 days'")
+    return text
+
+
+Span = Annotated[str, BeforeValidator(_text), AfterValidator(_span)]
 
 
 class _Strict(BaseModel):
@@ -92,15 +100,6 @@ class Orphans(_Strict):
     )
 
 
-def _span(text: str) -> str:
-    if not SPAN.fullmatch(text):
-        raise ValueError(f"{text!r} is no span such as '15 minutes', '1 hour' or '2 days'")
-    return text
-
-
-Span = Annotated[str, BeforeValidator(_text), AfterValidator(_span)]
-
-
 class Reconcile(_Strict):
     """A stream's rows are held against the destination's documents now and then."""
 
@@ -122,7 +121,7 @@ class Reconcile(_Strict):
 class StreamConfig(_Strict):
     """A stream that is read: when, and what its connector does not know of itself."""
 
-    every: str | None = Field(
+    every: Span | None = Field(
         default=None,
         description="How often it is read: '15 minutes', '1 hour', '2 days'. Without it and cron: by hand.",
     )
@@ -149,7 +148,7 @@ class StreamConfig(_Strict):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="What the connector needs to know of the stream; see its README."
     )
-    compare: str | None = Field(
+    compare: Span | None = Field(
         default=None,
         description="How often all of it is held against what was queued ('1 day'): finds what no cursor can show.",
     )
@@ -160,10 +159,11 @@ class StreamConfig(_Strict):
         default=None, description="How often its rows are held against the documents at the flow's destination."
     )
 
-    @field_validator("every", "compare")
-    @classmethod
-    def _is_a_span(cls, every: str | None) -> str | None:
-        return None if every is None else _span(every)
+    late_after: Span | None = Field(
+        default=None,
+        description="An alarm rings when no run has ended for so long; at most 7 days. Without it: twice `every`, at "
+        "least 30 minutes; with cron, 26 hours, or 7 days where it does not run every day.",
+    )
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:
@@ -195,7 +195,7 @@ class Network(_Strict):
 class HealthChecks(_Strict):
     """How an integration is asked whether it is well."""
 
-    every: str = Field(default="5 minutes", description="How often: '5 minutes', '1 hour'.")
+    every: Span = Field(default="5 minutes", description="How often: '5 minutes', '1 hour'.")
     slow_milliseconds: int = Field(
         default=2_000, ge=1, le=60_000, description="An answer that takes longer makes it degraded."
     )
@@ -204,27 +204,25 @@ class HealthChecks(_Strict):
         description="Register again what `hub setup webhooks` had registered and the provider has dropped, and read the "
         "streams to fill the gap. false: it is only told.",
     )
-    silent_after: str | None = Field(
-        default=None,
-        description="After so long without an accepted delivery it is degraded: '6 hours'. Not stated: silence is no news.",
-    )
-
-    @field_validator("every", "silent_after")
-    @classmethod
-    def _is_a_span(cls, span: str | None) -> str | None:
-        if span is not None and not SPAN.fullmatch(span):
-            raise ValueError(f"{span!r} is no span such as '5 minutes', '1 hour' or '2 days'")
-        return span
 
     @property
     def every_seconds(self) -> int:
         """`every` in seconds."""
         return seconds_of(self.every)
 
-    @property
-    def silent_after_seconds(self) -> int:
-        """`silent_after` in seconds; 0 where none is stated."""
-        return seconds_of(self.silent_after) if self.silent_after else 0
+
+class TrafficHours(_Strict):
+    """When a source is expected to send, in UTC, which is all that CloudWatch knows."""
+
+    days: Literal["every day", "MON-FRI", "MON-SAT"] = "every day"
+    from_hour: int = Field(ge=0, le=23)
+    until_hour: int = Field(ge=1, le=24)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_hour >= self.until_hour:
+            raise ValueError("from_hour is not before until_hour; hours over midnight are not supported: use true")
+        return self
 
 
 class Integration(_Strict):
@@ -272,6 +270,10 @@ class Integration(_Strict):
     network: Network | None = Field(
         default=None, description="The private network that the system is reached from; see docs/network.md."
     )
+    expects_traffic: bool | TrafficHours = Field(
+        default=False, description="Whether an alarm rings when nothing comes: true, or the hours in which it does."
+    )
+    silent_after: Span = Field(default="30 minutes", description="How long nothing may come while traffic is expected.")
     token_header: str = Field(
         default="",
         description="A header with a one-time token: a token that comes again with another event is refused.",
@@ -312,10 +314,59 @@ class Flow(_Strict):
     )
 
 
-class Alarms(_Strict):
-    """Who is told when something dies."""
+class Slack(_Strict):
+    """A Slack channel. AWS Chatbot must have been let into its workspace once, in the AWS console."""
 
-    email: list[str] = Field(default_factory=list, description="Addresses subscribed to the alarms topic.")
+    workspace: str = Field(pattern=r"^[0-9A-Z]{1,255}$", description="The workspace's id: T….")
+    channel: str = Field(pattern=r"^[A-Za-z0-9]{1,255}$", description="The channel's id: C….")
+
+
+class Recipients(_Strict):
+    """Who is told of the alarms of one severity."""
+
+    email: list[str] = Field(default_factory=list, description="Addresses; AWS asks each to confirm.")
+    sms: list[Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]] = Field(
+        default_factory=list, description="Telephone numbers with their country: '+4930123456'."
+    )
+    slack: list[Slack] = Field(default_factory=list)
+    pagerduty: str = Field(
+        default="",
+        description="The name of a secret in Secrets Manager whose text is the URL of PagerDuty's CloudWatch "
+        "integration. The URL holds a key: it does not belong here.",
+    )
+    https: list[Annotated[str, StringConstraints(pattern=r"^https://")]] = Field(
+        default_factory=list, description="URLs that SNS shall call; they must answer its request to confirm."
+    )
+
+
+class Thresholds(_Strict):
+    """When the alarms ring."""
+
+    down_minutes: int = Field(default=30, ge=10, le=1440, description="An integration does not serve for so long.")
+    failed_checks: int = Field(default=3, ge=1, le=20, description="Health checks in a row that failed.")
+    availability_percent: float = Field(default=95, gt=0, le=100, description="Of six hours' health checks.")
+    error_rate_percent: float = Field(default=5, ge=0, lt=100, description="Of a flow's tries, for ten minutes.")
+    rate_limit_hits: int = Field(default=10, ge=0, description="More of them in five minutes.")
+    p95_seconds: float = Field(
+        default=2, gt=0, le=3600, description="From the provider's clock to the document, for 15 minutes."
+    )
+    queue_length: int = Field(default=100, ge=0, description="More events of a flow wait, for five minutes.")
+    queue_age_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="A flow's oldest event is older. Without it: two of the flow's longest waits, at least 15.",
+    )
+
+
+class Alarms(_Strict):
+    """Who is told when something needs a person, when, and what to do then."""
+
+    email: list[str] = Field(default_factory=list, description="Addresses that are told of critical and warning.")
+    critical: Recipients = Field(default_factory=Recipients, description="Events do not get through: wakes somebody.")
+    warning: Recipients = Field(default_factory=Recipients, description="To be seen to in working hours.")
+    info: Recipients = Field(default_factory=Recipients, description="Worth knowing.")
+    runbooks: str = Field(default="docs/runbooks", description="Where the runbooks are: a URL, or a folder.")
+    thresholds: Thresholds = Field(default_factory=Thresholds)
 
 
 class Config(_Strict):
@@ -358,6 +409,16 @@ class Config(_Strict):
     def flows_from(self, integration: str) -> dict[str, Flow]:
         """The flows that start at an integration."""
         return {name: flow for name, flow in self.flows.items() if flow.source == integration}
+
+    def flows_to(self, integration: str) -> dict[str, Flow]:
+        """The flows that end at an integration."""
+        return {name: flow for name, flow in self.flows.items() if flow.destination == integration}
+
+    @property
+    def connected(self) -> list[str]:
+        """The integrations that a flow starts or ends at."""
+        used = {end for flow in self.flows.values() for end in (flow.source, flow.destination)}
+        return [name for name in self.integrations if name in used]
 
     def pacing_of(self, destination: str) -> Pacing:
         """The calls in flight that all flows to a destination may have there together."""

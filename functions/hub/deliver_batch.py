@@ -8,7 +8,7 @@ from typing import Protocol
 
 from hub.connector import Batching
 from hub.deliver import Delivered, Route, deliver, wait_seconds
-from hub.errors import LedgerUnavailable, NoAnswer, Temporary, Unavailable
+from hub.errors import LedgerUnavailable, NoAnswer, OutOfTime, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
 from hub.together import Pushes, Together
@@ -162,7 +162,7 @@ def _deliver_in_order(
     while group.waiting:
         received, says = group.waiting[0]
         if out_of_time():
-            group.stopped = Again(received, 0.0, Temporary("the invocation's time was up before this event's turn"))
+            group.stopped = Again(received, 0.0, OutOfTime("the invocation's time was up before this event's turn"))
             return
         if outage.error:
             wait = wait_seconds(outage.error, received.attempts, route.retry, draw())

@@ -193,6 +193,10 @@ class TokensUnavailable(Temporary):
     """The one-time tokens could not be read or written."""
 
 
+class OutOfTime(Temporary):
+    """The invocation's time was up before this had its turn: no error, and counted as none."""
+
+
 class Contended(Temporary):
     """Work that collided with other work at the destination (a deadlock, a lock that was not given up in time)."""
 

@@ -160,9 +160,30 @@ def claims(flow: str, action: str) -> str:
     return f"once/{flow}/{action}"
 
 
-def alarms_topic(stage: str) -> str:
-    """The SNS topic that operators subscribe to."""
-    return f"hub-{stage}-alarms"
+def alarms_topic(stage: str, severity: str = "warning") -> str:
+    """The SNS topic of a severity (critical, warning, info) that operators subscribe to. That of warnings bears the
+    functions' own notices, too."""
+    return f"hub-{stage}-alarms" if severity == "warning" else f"hub-{stage}-alarms-{severity}"
+
+
+def lost_schedules_queue(stage: str) -> str:
+    """The queue of what EventBridge Scheduler could not start."""
+    return f"hub-{stage}-lost-schedules"
+
+
+def lost_invocations_queue(stage: str) -> str:
+    """The queue of what functions were to do later, and failed at try after try."""
+    return f"hub-{stage}-lost-invocations"
+
+
+def alarm(stage: str, subject: str, kind: str) -> str:
+    """The alarm of a kind (docs/alarms.md) on a flow, an integration or a stream."""
+    return f"hub-{stage}-{subject.replace('/', '-')}-{kind}"
+
+
+def dashboard(stage: str, integration: str = "") -> str:
+    """The dashboard of an integration, or of the whole hub."""
+    return f"hub-{stage}-{integration}" if integration else f"hub-{stage}"
 
 
 def secret(stage: str, integration: str) -> str:

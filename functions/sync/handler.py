@@ -42,7 +42,7 @@ def sync_stream(request: dict[str, Any], context: Any, hub: SyncHub) -> dict[str
         return running.stopped(trouble, held, about, hub)
     held.leave(running.last_run(pulled, hub))
     told = running.told(pulled)
-    hub.telemetry.report("run ended" if pulled.ended else "run goes on", about | told, running.counts(pulled))
+    hub.telemetry.measure("run ended" if pulled.ended else "run goes on", about | told, running.measured(pulled))
     if not pulled.ended:
         hub.go_on(request)
     return {"state": "ended" if pulled.ended else "goes on", **told}

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.cursors import HeldCursor
+from adapters.telemetry import Measured
 from adapters.wiring import SyncHub
 from hub.drain import Messages, drain
-from hub.errors import HubError, Temporary
+from hub.errors import Category, HubError, Temporary
+from hub.metrics import INTEGRATION, STREAM
 from hub.pull import LeaseLost, Pulled, Run, pull
 from hub.streams import Declared
 
@@ -67,6 +69,12 @@ def counts(pulled: Pulled) -> dict[str, float]:
     return {"RowsListed": pulled.run.rows, "RowsQueued": pulled.run.queued, "RowsUnversioned": pulled.run.unversioned}
 
 
+def measured(pulled: Pulled) -> list[Measured]:
+    """The metrics of a scheduled run; that it ended is told by stream, so that a late one is seen."""
+    ended = {"RunsEnded": 1} if pulled.ended else {}
+    return [Measured(counts(pulled), [INTEGRATION]), Measured(ended, [INTEGRATION, STREAM])]
+
+
 def last_run(pulled: Pulled, hub: SyncHub) -> dict[str, object]:
     """How a run went, kept beside the cursor for people."""
     state = "ended" if pulled.ended else "goes on"
@@ -99,5 +107,7 @@ def stopped(
         hub.telemetry.warn("run stopped", {**about, "reason": str(trouble)})
         return {"state": "lost"}
     leave(held.leave, failed(trouble, hub) | dict(more or {}))
-    hub.telemetry.warn("run failed", {**about, "code": trouble.code, "reason": str(trouble)}, {"RunsFailed": 1})
+    limited = {"RateLimitHits": 1} if trouble.category is Category.RATE_LIMIT_EXCEEDED else {}
+    told = {**about, "code": trouble.code, "category": str(trouble.category), "reason": str(trouble)}
+    hub.telemetry.warn("run failed", told, {"RunsFailed": 1, **limited})
     return {"state": "failed", "reason": f"{trouble.code}: {trouble}"}

@@ -23,7 +23,9 @@ def templates(synthesize: Synthesize, example: Config) -> Templates:
         update={
             "url": "https://shop-eu.myshopify.com",
             "streams": {"orders": StreamConfig(every="15 minutes")},
-            "health": HealthChecks(every="1 hour", slow_milliseconds=750, mend=False, silent_after="6 hours"),
+            "health": HealthChecks(every="1 hour", slow_milliseconds=750, mend=False),
+            "expects_traffic": True,
+            "silent_after": "6 hours",
             "ownership": {"stock": "erp", "price": "erp", "fulfilment": "erp"},
         }
     )

@@ -18,11 +18,13 @@ MAX_RESOURCES, MAX_PARAMETERS, MAX_OUTPUTS, MAX_TEMPLATE_BYTES = 500, 200, 200, 
 MAX_ROLE_POLICY_CHARS = 10_240  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MAX_ROUTES = 300  # of an HTTP API
 MAX_ENVIRONMENT_BYTES = 4_096
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+MAX_ALARM_RULE_CHARS, MAX_ALARMS_IN_A_RULE = 10_240, 100
 
 
 def test_30_integrations_with_30_flows_each_fit_into_cloudformation(crowded: Templates) -> None:
-    assert len(crowded.all("AWS::SQS::Queue")) == 2 * 30 * 30
-    assert len(crowded.templates) == 31
+    assert len(crowded.all("AWS::SQS::Queue")) == 2 * 30 * 30 + 2
+    assert len(crowded.templates) == 1 + 30 + 31 + 1  # the hub, its sources, their and ERPNext's alarms, the pulse
     for name, template in crowded.templates.items():
         assert len(template["Resources"]) <= MAX_RESOURCES, name
         assert len(template.get("Parameters", {})) <= MAX_PARAMETERS, name
@@ -38,6 +40,13 @@ def full(text: str) -> str:
         .replace(">", "")
         .replace("ACCOUNT", "123456789012")
     )
+
+
+def test_rules_of_composite_alarms_of_30_flows_fit(crowded: Templates) -> None:
+    rules = [one.properties["AlarmRule"] for one in crowded.all("AWS::CloudWatch::CompositeAlarm")]
+
+    assert max(len(rule) for rule in rules) <= MAX_ALARM_RULE_CHARS
+    assert max(rule.count("ALARM(") for rule in rules) <= MAX_ALARMS_IN_A_RULE
 
 
 def test_roles_and_environments_of_30_flows_fit(crowded: Templates) -> None:
@@ -149,4 +158,6 @@ def test_adding_a_flow_to_an_integration_touches_only_its_webhook_and_its_check(
         "What hub-production-webhook-shop-eu may do",
         "hub-production-health-shop-eu",
         "What hub-production-health-shop-eu may do",
+        "AWS::CloudWatch::CompositeAlarm",  # those of shop-eu's flows to the same destination
+        "AWS::CloudWatch::Dashboard",
     }

@@ -80,6 +80,7 @@ def test_it_may_queue_keep_its_own_cursors_and_go_on_and_nothing_else(templates:
             "s3:ListBucket",
         ],
         f"arn:aws:lambda:eu-central-1:ACCOUNT:function:{NAME}": ["lambda:InvokeFunction"],
+        "<hub-production-lost-invocations Arn>": ["sqs:SendMessage"],
     }
 
 

@@ -57,7 +57,9 @@ class ErpNextDestination:
         self._settings = settings
         self._customers = Remembered(monotonic)
         self._items = Remembered(monotonic)
-        self._sales = Sales(erp, self._documents, settings, Remembered(monotonic))
+        sales = Remembered(monotonic)
+        self.remembered = (self._customers, self._items, sales)
+        self._sales = Sales(erp, self._documents, settings, sales)
         self._parties = Parties(erp, self._documents)
         self._catalogue = Catalogue(erp, self._documents, settings)
         self._rows = Rows(erp, self._documents, settings)

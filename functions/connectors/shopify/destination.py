@@ -40,6 +40,7 @@ class ShopifyDestination:
         self, admin: Admin, settings: FlowSettings, monotonic: Callable[[], float], new_key: Callable[[], str]
     ) -> None:
         self._stock = Stock(admin, settings, monotonic, new_key)
+        self.remembered = self._stock.remembered
         self._shipping = Shipping(admin, settings)
 
     def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:  # noqa: ARG002 - Shopify

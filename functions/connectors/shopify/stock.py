@@ -63,6 +63,7 @@ class Stock:
         self._new_key = new_key
         self._variants = Remembered(monotonic)
         self._locations = Remembered(monotonic)
+        self.remembered = (self._variants, self._locations)
 
     def set_level(self, level: StockLevel, event: Event) -> Written:
         """Bring what can be sold of an article at a location to what the source says.

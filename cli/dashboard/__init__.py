@@ -1,0 +1,1 @@
+"""`hub dashboard`: draws the hub's dashboards from their CDK definition, without the AWS console."""
