@@ -175,3 +175,42 @@ def test_what_is_left_is_not_written_whatever_other_settings_say() -> None:
     assert plain == FlowSettings.model_validate(
         {**TO_ERP, "leave": list(WRITTEN_BY), "on_fulfilment": ["delivery_note"], "item_prices": True}
     )
+
+
+def test_a_stores_levels_write_nothing_in_erpnext_unless_a_flow_says_what_they_become(tmp_path: Path) -> None:
+    inventory: dict[str, Any] = {"every": "15 minutes"}
+    content = two_way(shop={"streams": {"inventory": inventory}})
+
+    config = loaded(tmp_path, content)
+    assert "shopify.inventory" not in divided(config, config.flows["shop-to-erp"]).actions
+
+    inventory["record"] = "row"
+    level = {"doctype": "Shop Level", "fields": {"sku": "sku", "available": "available"}}
+    content["flows"]["shop-to-erp"]["settings"] = TO_ERP | {"documents": {"inventory": level}}
+    config = loaded(tmp_path, content)
+    assert divided(config, config.flows["shop-to-erp"]).actions["shopify.inventory"] == "upsert_document"
+
+
+def test_of_two_stores_that_write_each_others_stock_one_owns_it(tmp_path: Path) -> None:
+    streams = {"inventory": {"every": "15 minutes"}}
+    stores = {
+        name: {"connector": "shopify", "url": f"https://{name}.myshopify.com", "streams": streams}
+        for name in ("north", "south")
+    }
+    ignored = dict.fromkeys(("fulfillments/create", "fulfillments/update"), "ignore")
+    content: dict[str, Any] = {
+        "stage": "staging",
+        "integrations": stores,
+        "flows": {
+            "there": {"source": "north", "destination": "south", "actions": ignored},
+            "back": {"source": "south", "destination": "north", "actions": ignored},
+        },
+    }
+    [told] = mistakes(tmp_path, content)
+    assert "both write 'stock', and nothing says whose word counts" in told
+
+    stores["north"]["ownership"] = {"stock": "north"}
+    config = loaded(tmp_path, content)
+
+    assert divided(config, config.flows["there"]).actions["shopify.inventory"] == "set_stock_level"
+    assert "shopify.inventory" in divided(config, config.flows["back"]).left
