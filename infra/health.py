@@ -92,6 +92,7 @@ class HealthCheck(Construct):
             memory_mb=MEMORY_MB,
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Checks the health of {integration}",
+            network=stated.network,
         )
         self._run(function, stated.health.every)
 
