@@ -16,9 +16,11 @@ from adapters.health import DynamoHealth
 from adapters.valves import LambdaValves, pause_key
 from hub import names
 from hub.health import Beat, Part, Record, Status
+from infra.configuration import ROOT
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.shopify_admin import ShopifyAdmin
 from tests.cli.conftest import API_KEY, API_SECRET, REGION, SIGNING, Stage, run
+from tests.cli.test_operate_page import shape
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FLOW = "shop-eu-to-erp"
@@ -294,3 +296,15 @@ def test_every_finding_says_what_why_and_what_to_type(well: Stage) -> None:
     assert shown[0] == "✗ shop-eu: its secret webhook is not stored"
     assert shown[1].startswith("  why: every delivery of it is refused until then")
     assert shown[-3:] == ["  do:  hub secrets set shop-eu", "", "Stage local: 1 error."]
+
+
+def test_the_page_shows_what_it_says(well: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(LambdaValves, "is_read", lambda *_: False)
+    well.store("shop-eu", admin_token=TOKEN)
+    sns = well.client("sns")
+    sns.unsubscribe(SubscriptionArn=sns.list_subscriptions()["Subscriptions"][0]["SubscriptionArn"])
+    page = (ROOT / "docs" / "health.md").read_text("utf-8")
+    example = page.split("$ hub doctor\n")[1].split("```")[0]
+
+    assert shape(well.hub("doctor").stdout) == shape(example)
