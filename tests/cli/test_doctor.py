@@ -22,10 +22,15 @@ from infra.local.shopify_admin import ShopifyAdmin
 from tests.cli.conftest import API_KEY, API_SECRET, REGION, SIGNING, Stage, run
 from tests.cli.test_operate_page import shape
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC)  # each test sets it anew: a session takes minutes, and what is old is told
 FLOW = "shop-eu-to-erp"
 TOKEN = "shpat_of_a_test"
-HEALTHY = Record((Part("call"),), (Beat(NOW, Status.HEALTHY, 5),))
+
+
+@pytest.fixture(autouse=True)
+def this_moment() -> None:
+    global NOW
+    NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Stacks:
@@ -82,7 +87,7 @@ def well(local_stage: Stage, erp: ErpNextStandIn, store: ShopifyAdmin, monkeypat
         schedule(stage, function)
     kept = DynamoHealth(stage.client("dynamodb"), names.ledger_table(name))
     for integration in ("shop-eu", "erp"):
-        kept.write(integration, HEALTHY, NOW)
+        kept.write(integration, Record((Part("call"),), (Beat(NOW, Status.HEALTHY, 5),)), NOW)
     prepared = () if erp.documents("Custom Field") else (("setup", "erp"),)
     for words in (*prepared, ("setup", "webhooks", "shop-eu")):
         done = stage.hub(*words)

@@ -27,10 +27,16 @@ from infra.configuration import ROOT
 from tests.cli.conftest import Stage
 from tests.cli.test_operate_page import shape
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC)  # each test sets it anew: a session takes minutes, and what is old is told
 FLOW = "shop-eu-to-erp"
 LONGEST = "a-shop-with-a-name-of-30-chars"
 STREAM = Streaming("shop-eu", "orders", "idle", "rate(15 minutes)", "", "", 0, 0, "", "", "")
+
+
+@pytest.fixture(autouse=True)
+def this_moment() -> None:
+    global NOW
+    NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture(params=["stage", "local_stage"])
