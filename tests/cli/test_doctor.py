@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -220,6 +221,19 @@ def test_webhooks_that_vanished_or_lead_elsewhere_or_were_never_registered_are_t
     assert "while it listens at https://new.example.com/webhooks/shop-eu" in elsewhere
     assert remedy == setup
     assert by_hand == [("warning", "shop-eu", "its webhooks were not registered by the hub", setup)]
+
+
+def test_a_topic_that_flows_want_and_nobody_registered_is_told(well: Stage) -> None:
+    kept = DynamoHealth(well.client("dynamodb"), names.ledger_table(well.name))
+    registered = kept.registered("shop-eu")
+    assert registered
+    fewer = tuple(topic for topic in registered.topics if topic != "ORDERS_UPDATED")
+    kept.keep_registered("shop-eu", replace(registered, topics=fewer))
+
+    ((severity, _, what, remedy),) = found(well, 0)
+
+    assert (severity, what) == ("warning", "never registered: ORDERS_UPDATED")
+    assert remedy == "hub setup webhooks shop-eu"
 
 
 @pytest.mark.parametrize(("days", "severity"), [(10, "warning"), (-1, "error")])

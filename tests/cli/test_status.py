@@ -106,6 +106,7 @@ def test_everything_of_a_stage_is_told(running: Stage) -> None:
     assert (erp["status"], erp["why"], erp["availability"], erp["milliseconds"]) == ("down", "call: HTTP 503", 0.5, 80)
     assert (erp["since"], erp["healthy"]) == ((NOW - ago).isoformat(), (NOW - 2 * ago).isoformat())
     assert (shop["status"], [beat[1:] for beat in shop["beats"]]) == ("healthy", [["healthy", 80]])
+    assert erp["parts"] == [{"name": "call", "status": "down", "told": "HTTP 503"}]
     (flow,) = content["flows"]
     assert (flow["flow"], flow["state"], flow["waiting"]) == (FLOW, "flows", 1)
     assert flow["age_seconds"] == pytest.approx(20 * 60, abs=60)
