@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
 from adapters.health import DynamoHealth
 from adapters.valves import LambdaValves, pause_key
@@ -295,6 +295,23 @@ def test_a_stage_that_is_not_deployed_is_one_error(stage: Stage, monkeypatch: py
 
     assert (severity, what) == ("error", "is not deployed")
     assert "make deploy STAGE=staging" in remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [(NoCredentialsError(), "log in (`aws sso login`, or set AWS_PROFILE)"), (NoRegionError(), "state `region`")],
+)
+def test_missing_credentials_and_a_missing_region_are_one_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    def identity(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cli.stage.Stage.identity", identity)
+
+    ((severity, about, _, told),) = found(stage)
+
+    assert (severity, about, remedy in told) == ("error", "AWS", True)
 
 
 def test_a_local_aws_that_does_not_run_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
