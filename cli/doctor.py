@@ -22,7 +22,7 @@ from cli.failure import Failed, sentence
 from cli.flow import flowing, told
 from cli.secrets import read
 from cli.send import webhook_url
-from cli.setup import client, connector_of, site_lacks, subscribed_at
+from cli.setup import client, connector_of, site_lacks, subscribed_at, topics_of
 from cli.stage import LOCAL, ConfigOption, Stage, StageOption, open_stage
 from hub import names
 from hub.errors import HubError
@@ -283,6 +283,11 @@ def _subscriptions(patient: Patient) -> Iterator[Ailment]:
             yield Ailment(ERROR, name, f"{topic} is registered no longer", "nothing of it is sent", setup)
         for words in missing.wrong:
             yield Ailment(ERROR, name, words, "it does not arrive as it should", setup)
+        receiver = connector_of(patient.stage.integration(name))
+        needed = receiver.subscriptions_for(topics_of(patient.stage, name))  # type: ignore[union-attr]  # it is subscribed
+        if never := sorted(set(needed) - set(registered.topics)):
+            why = "flows have actions for them, which only a pull will ever call"
+            yield Ailment(WARNING, name, f"never registered: {', '.join(never)}", why, setup)
 
 
 def _api_versions(patient: Patient) -> Iterator[Ailment]:

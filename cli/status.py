@@ -47,6 +47,7 @@ class Being:
     accepted: str  # the last delivery that its edge accepted
     slow_milliseconds: int
     beats: list[tuple[str, str, int | None]] = field(default_factory=list)  # when, status, milliseconds
+    parts: list[dict[str, str]] = field(default_factory=list)  # what was looked at: name, status, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def _being(opened: Stage, name: str, record: Record, now: datetime) -> Being:
         _text(record.accepted_at),
         stated.health.slow_milliseconds,
         [_told(beat) for beat in record.beats[-SHOWN:]],
+        [{"name": part.name, "status": part.status.value, "told": part.told} for part in record.parts],
     )
 
 

@@ -417,6 +417,7 @@ def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
         else None,
         silent_after=timedelta(seconds=settings.silent_after_seconds) if settings.silent_after_seconds else None,
         subscriptions=subscriptions.listed if subscriptions else None,
+        listens_at=settings.public_url,
         supported_until=called.supported_until if called else None,
     )
     mending = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from hub.errors import Category, HubError, Temporary
 from hub.expiry import Expiry
@@ -29,6 +30,7 @@ class Looks:
     accepted: Callable[[datetime, datetime], datetime | None] | None = None  # the last delivery accepted in between
     silent_after: timedelta | None = None
     subscriptions: Callable[[], Sequence[Subscription]] | None = None
+    listens_at: str = ""  # where its provider must send to; "" where that is not known
     supported_until: datetime | None = None  # of the provider's API, in the version that we speak
 
 
@@ -139,6 +141,10 @@ def _look_at_subscriptions(seen: _Seen, looks: Looks, registered: Registered | N
         return
     if any(part.name == "call" and part.status is Status.DOWN for part in seen.parts):
         return  # it would only say the same
+    if looks.listens_at not in ("", registered.url) and not is_here(registered.url):
+        told = f"registered for {registered.url}, while the hub listens at {looks.listens_at}: hub setup webhooks"
+        seen.parts.append(Part("subscriptions", Status.DOWN, told))
+        return
     try:
         listed = looks.subscriptions()
     except HubError as error:
@@ -152,6 +158,11 @@ def _look_at_subscriptions(seen: _Seen, looks: Looks, registered: Registered | N
         seen.parts.append(Part("subscriptions", Status.DEGRADED, "; ".join(missing.wrong)))
     else:
         seen.parts.append(Part("subscriptions"))
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is this machine's, as the local AWS is reached: its functions know it by another."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost")
 
 
 def _look_at_queues(seen: _Seen, looks: Looks) -> Mapping[str, Waiting]:

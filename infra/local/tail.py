@@ -29,6 +29,7 @@ class Tail:
         self._groups = {
             **{names.webhook_function(config.stage, name): name for name in config.integrations},
             **{names.delivery_function(config.stage, flow): flow for flow in config.flows},
+            **{names.health_function(config.stage, name): name for name in config.integrations},
             names.dlq_function(config.stage): "dlq",
             **{
                 names.breaker_function(config.stage, each.destination): each.destination
@@ -88,6 +89,8 @@ def told(message: str, who: str) -> str:
         case "tended" if line.get("changed"):
             word, what = BREAKERS.get(line.get("state", ""), ("breaker", ""))
             return f"{word:<10} {who}  {what}: {', '.join(line['changed'])}"
+        case "checked" if line.get("status") != "healthy":
+            return f"{line.get('status', ''):<10} {who}  {line.get('why', '')}"
         case text if line.get("level") == "ERROR":
             return f"BUG        {who}  {text}: {line.get('exception_name', '')}"
     return ""

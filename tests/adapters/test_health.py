@@ -22,11 +22,13 @@ from hub.errors import Temporary
 from hub.expiry import Expiry, expiries
 from hub.health import Beat, Part, Record, Registered, Status, Waiting
 from hub.pull import State
-from hub.settings import CalledSettings, HealthSettings
+from hub.settings import CalledSettings, HealthSettings, packed
 from hub.streams import Declared, Stream
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.shopify_admin import ShopifyAdmin
 from tests.fakes import NOW, FakeNotices, FakeTelemetry
+from tests.local_aws.crm import STREAM, CrmServer
+from tests.scripted_source import status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -234,3 +236,30 @@ def test_a_wired_check_of_a_sites_webhooks_makes_the_one_that_was_deleted_and_te
     assert made["mended"] == list(topics)
     assert with_secret == dict.fromkeys(topics, "live")
     assert (told["status"], told["why"]) == ("degraded", "subscriptions: hub-price is switched off")
+
+
+def test_a_source_without_a_probe_is_asked_for_what_is_newest(
+    settings: HealthSettings, secretsmanager: "SecretsManagerClient", name: str
+) -> None:
+    secretsmanager.create_secret(Name=f"{name}-crm", SecretString='{"token": "a-token"}')
+    with CrmServer() as crm:
+        stated = crm.integration()
+        stream = Stream("crm", "generic_rest", STREAM, "contact")
+        request = Declared(stream, stated["streams"][STREAM]["settings"]).to_request()
+        read = replace(
+            settings,
+            integration="crm",
+            connector="generic_rest",
+            secret_id=f"{name}-crm",
+            public_url="",
+            called=CalledSettings("generic_rest", stated["url"], f"{name}-crm"),
+            streams=packed({"sync": [request]}),
+        )
+        hub: Any = replace(health_hub(read.to_env()), telemetry=FakeTelemetry())
+        crm.source.write("001", "Contact 1", datetime.now(UTC) - timedelta(days=2))
+        healthy = check_integration({}, None, hub)
+        crm.source.script = {crm.source.requests + 1: status(503)}
+        down = check_integration({}, None, hub)
+
+    assert healthy == {"status": "healthy", "why": "", "mended": []}
+    assert (down["status"], "HTTP 503" in down["why"]) == ("down", True)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -10,20 +11,27 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
 from adapters.health import DynamoHealth
 from adapters.valves import LambdaValves, pause_key
 from hub import names
 from hub.health import Beat, Part, Record, Status
+from infra.configuration import ROOT
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.shopify_admin import ShopifyAdmin
 from tests.cli.conftest import API_KEY, API_SECRET, REGION, SIGNING, Stage, run
+from tests.cli.test_operate_page import shape
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC)  # each test sets it anew: a session takes minutes, and what is old is told
 FLOW = "shop-eu-to-erp"
 TOKEN = "shpat_of_a_test"
-HEALTHY = Record((Part("call"),), (Beat(NOW, Status.HEALTHY, 5),))
+
+
+@pytest.fixture(autouse=True)
+def this_moment() -> None:
+    global NOW
+    NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Stacks:
@@ -80,7 +88,7 @@ def well(local_stage: Stage, erp: ErpNextStandIn, store: ShopifyAdmin, monkeypat
         schedule(stage, function)
     kept = DynamoHealth(stage.client("dynamodb"), names.ledger_table(name))
     for integration in ("shop-eu", "erp"):
-        kept.write(integration, HEALTHY, NOW)
+        kept.write(integration, Record((Part("call"),), (Beat(NOW, Status.HEALTHY, 5),)), NOW)
     prepared = () if erp.documents("Custom Field") else (("setup", "erp"),)
     for words in (*prepared, ("setup", "webhooks", "shop-eu")):
         done = stage.hub(*words)
@@ -215,6 +223,19 @@ def test_webhooks_that_vanished_or_lead_elsewhere_or_were_never_registered_are_t
     assert by_hand == [("warning", "shop-eu", "its webhooks were not registered by the hub", setup)]
 
 
+def test_a_topic_that_flows_want_and_nobody_registered_is_told(well: Stage) -> None:
+    kept = DynamoHealth(well.client("dynamodb"), names.ledger_table(well.name))
+    registered = kept.registered("shop-eu")
+    assert registered
+    fewer = tuple(topic for topic in registered.topics if topic != "ORDERS_UPDATED")
+    kept.keep_registered("shop-eu", replace(registered, topics=fewer))
+
+    ((severity, _, what, remedy),) = found(well, 0)
+
+    assert (severity, what) == ("warning", "never registered: ORDERS_UPDATED")
+    assert remedy == "hub setup webhooks shop-eu"
+
+
 @pytest.mark.parametrize(("days", "severity"), [(10, "warning"), (-1, "error")])
 def test_a_version_of_the_api_at_its_end_is_told(
     well: Stage, monkeypatch: pytest.MonkeyPatch, days: int, severity: str
@@ -276,6 +297,23 @@ def test_a_stage_that_is_not_deployed_is_one_error(stage: Stage, monkeypatch: py
     assert "make deploy STAGE=staging" in remedy
 
 
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [(NoCredentialsError(), "log in (`aws sso login`, or set AWS_PROFILE)"), (NoRegionError(), "state `region`")],
+)
+def test_missing_credentials_and_a_missing_region_are_one_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    def identity(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cli.stage.Stage.identity", identity)
+
+    ((severity, about, _, told),) = found(stage)
+
+    assert (severity, about, remedy in told) == ("error", "AWS", True)
+
+
 def test_a_local_aws_that_does_not_run_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.stage.local_aws_url", lambda: "http://127.0.0.1:1")
 
@@ -294,3 +332,15 @@ def test_every_finding_says_what_why_and_what_to_type(well: Stage) -> None:
     assert shown[0] == "✗ shop-eu: its secret webhook is not stored"
     assert shown[1].startswith("  why: every delivery of it is refused until then")
     assert shown[-3:] == ["  do:  hub secrets set shop-eu", "", "Stage local: 1 error."]
+
+
+def test_the_page_shows_what_it_says(well: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(LambdaValves, "is_read", lambda *_: False)
+    well.store("shop-eu", admin_token=TOKEN)
+    sns = well.client("sns")
+    sns.unsubscribe(SubscriptionArn=sns.list_subscriptions()["Subscriptions"][0]["SubscriptionArn"])
+    page = (ROOT / "docs" / "health.md").read_text("utf-8")
+    example = page.split("$ hub doctor\n")[1].split("```")[0]
+
+    assert shape(well.hub("doctor").stdout) == shape(example)

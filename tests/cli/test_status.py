@@ -10,6 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from adapters.breakers import DynamoBreakers
 from adapters.cursors import DynamoCursors
 from adapters.health import DynamoHealth
 from adapters.valves import LambdaValves
@@ -18,14 +19,24 @@ from cli.status import Being, Everything, Moving, Reading, late_seconds
 from cli.status_table import drawn, lasting, sparkline
 from cli.sync import Streaming
 from hub import names
+from hub.breaker import Breaker
+from hub.breaker import State as Stand
 from hub.health import Beat, Part, Record, Status, Waiting
 from hub.pull import State
+from infra.configuration import ROOT
 from tests.cli.conftest import Stage
+from tests.cli.test_operate_page import shape
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC)  # each test sets it anew: a session takes minutes, and what is old is told
 FLOW = "shop-eu-to-erp"
 LONGEST = "a-shop-with-a-name-of-30-chars"
 STREAM = Streaming("shop-eu", "orders", "idle", "rate(15 minutes)", "", "", 0, 0, "", "", "")
+
+
+@pytest.fixture(autouse=True)
+def this_moment() -> None:
+    global NOW
+    NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture(params=["stage", "local_stage"])
@@ -95,6 +106,7 @@ def test_everything_of_a_stage_is_told(running: Stage) -> None:
     assert (erp["status"], erp["why"], erp["availability"], erp["milliseconds"]) == ("down", "call: HTTP 503", 0.5, 80)
     assert (erp["since"], erp["healthy"]) == ((NOW - ago).isoformat(), (NOW - 2 * ago).isoformat())
     assert (shop["status"], [beat[1:] for beat in shop["beats"]]) == ("healthy", [["healthy", 80]])
+    assert erp["parts"] == [{"name": "call", "status": "down", "told": "HTTP 503"}]
     (flow,) = content["flows"]
     assert (flow["flow"], flow["state"], flow["waiting"]) == (FLOW, "flows", 1)
     assert flow["age_seconds"] == pytest.approx(20 * 60, abs=60)
@@ -216,3 +228,28 @@ def test_a_stream_is_late_once_its_schedule_was_missed(
 @pytest.mark.parametrize(("seconds", "words"), [(59, "59 s"), (180, "3 min"), (7200, "2 h"), (200_000, "2 d")])
 def test_a_time_is_told_in_few_characters(seconds: float, words: str) -> None:
     assert lasting(seconds) == words
+
+
+@pytest.mark.parametrize("running", ["stage"], indirect=True)
+def test_the_page_shows_what_it_says(running: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ago, why = timedelta(minutes=5), "HTTP 503: the site is in maintenance"
+    took = [80, 82, 79, 85, 81, 420, None, None, None]
+    at = [NOW - timedelta(minutes=1) - ago * (8 - number) for number in range(9)]
+    states = [Status.DOWN if each is None else Status.HEALTHY for each in took]
+    down = tuple(Beat(*each) for each in zip(at, states, took, strict=True))
+    well = tuple(Beat(each, Status.HEALTHY, 80) for each in at)
+    waiting = {FLOW: Waiting(1, NOW - 4 * ago)}
+    keep(running, "erp", Record((Part("call", Status.DOWN, why),), down, healthy_at=at[5]))
+    keep(running, "shop-eu", Record((Part("call"),), well, healthy_at=at[8], waiting=waiting))
+    applied(running, timedelta(hours=3))
+    table = names.ledger_table(running.name)
+    DynamoBreakers(running.client("dynamodb"), table).write("erp", Breaker(Stand.OPEN, reason=why, flows={FLOW: 2}))
+    held = DynamoCursors(running.client("dynamodb"), table).take("shop-eu/orders", "me", NOW)
+    assert held
+    held.keep(State(watermark="2026-01-01T00:00:00.000000Z"), NOW)
+    held.leave({"state": "ended", "at": (NOW - 2 * ago).isoformat(), "rows": 7, "queued": 7})
+    page = (ROOT / "docs" / "health.md").read_text("utf-8")
+    example = page.split("$ hub status\n")[1].split("```")[0]
+
+    assert shape(running.hub("status").stdout) == shape(example)

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from connectors import connector_module, connector_names, manifest_path
+from connectors import connector_module, connector_names, has_code, manifest_path
 from hub.manifest import Manifest, read_manifest
 
 MANIFESTS = {name: read_manifest(manifest_path(name)) for name in connector_names()}
@@ -32,3 +32,17 @@ def test_what_a_manifest_says_can_be_looked_up_can_be(manifest: Manifest) -> Non
 
 def test_there_are_destinations_of_both_kinds() -> None:
     assert {action.kind for manifest in DESTINATIONS.values() for action in manifest.action} == {"upsert", "once"}
+
+
+@pytest.mark.parametrize("name", [name for name in connector_names() if has_code(name)])
+def test_what_can_be_called_can_be_checked_and_what_can_be_registered_can_be_told_apart(name: str) -> None:
+    module = connector_module(name)
+    offers = {each for each in ("subscriptions_for", "wanted") if callable(getattr(module, each, None))}
+
+    assert offers in (set(), {"subscriptions_for", "wanted"})
+    if MANIFESTS[name].needs_url:
+        assert callable(getattr(module, "probe", None)) or callable(getattr(module, "listing", None))
+    if offers:
+        wanted = module.wanted(module.subscriptions_for(["orders/create"]), "https://hooks.example.com", "a-secret")
+        assert wanted
+        assert "a-secret" not in repr(wanted)

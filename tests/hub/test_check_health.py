@@ -405,6 +405,18 @@ def test_a_subscription_that_a_person_changed_is_told_and_left(world: World, lis
     assert told in worst(checked.record.parts)
 
 
+def test_webhooks_that_were_registered_for_a_former_address_are_told_and_not_mended(world: World) -> None:
+    world.provider.listed.clear()
+
+    moved = world.check(listens_at="https://new.example.com/webhooks/shop-eu")
+    world.records.known = Registered("http://127.0.0.1:4566/webhooks/shop-eu", TOPICS, "")
+    local = world.check(listens_at="https://api.amazonaws.com/webhooks/shop-eu")
+
+    assert (moved.record.status, moved.mended) == (X, ())
+    assert "listens at https://new.example.com/webhooks/shop-eu: hub setup webhooks" in worst(moved.record.parts)
+    assert local.mended == TOPICS  # what the local AWS's functions know as their address is not how it is reached
+
+
 def test_another_hub_at_the_same_shop_does_not_count_as_ours(world: World) -> None:
     world.provider.listed[0] = Subscription("ORDERS_CREATE", "https://staging.example.com")
 

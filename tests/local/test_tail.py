@@ -31,6 +31,11 @@ def test_a_breaker_that_stays_as_it_is_is_not() -> None:
     assert line("tended", state="open", failure="still down") == ""
 
 
+def test_a_check_is_told_unless_all_is_well() -> None:
+    assert line("checked", status="healthy") == ""
+    assert line("checked", status="down", why="call: HTTP 503") == "down       erp  call: HTTP 503"
+
+
 def test_a_refusal_is_told_with_what_was_wrong() -> None:
     said = line("refused", reason="MissingHeader", detail="header X-Topic is missing")
 
@@ -47,7 +52,7 @@ def test_the_logs_of_breakers_are_looked_at() -> None:
 
     list(Tail(Logs(), load_stage("local")).news())
 
-    assert "/aws/lambda/hub-local-breaker-erp" in asked
+    assert {"/aws/lambda/hub-local-breaker-erp", "/aws/lambda/hub-local-health-shop-eu"} <= set(asked)
 
 
 @pytest.mark.parametrize(
