@@ -8,7 +8,7 @@ from typing import Any
 from adapters.sqs import received_from_record
 from adapters.telemetry import Measured
 from adapters.wiring import DeliveryHub
-from delivery.measuring import MeasuredDestination, measured, metrics_of
+from delivery.measuring import MeasuredDestination, metrics_of
 from hub.deliver_batch import Again, Batch, Received, deliver_batch
 from hub.errors import HubError, Temporary
 from hub.guard import deliver_guarded
@@ -26,7 +26,7 @@ def apply_batch(batch: dict[str, Any], context: Any, hub: DeliveryHub) -> dict[s
     def seconds_left() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000
 
-    destination = measured(hub.route.destination, hub.now)
+    destination = MeasuredDestination(hub.route.destination, hub.now)
     deliver = partial(
         deliver_batch,
         route=replace(hub.route, destination=destination),

@@ -1,13 +1,13 @@
 """Measure a batch while it is delivered, and make its metrics: how long, how often, how many of them failed."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adapters.telemetry import Measured
-from hub.connector import Asked, Batching, Destination, Written
+from hub.connector import Destination, Written
 from hub.deliver_batch import Batch
 from hub.errors import Category, HubError, OutOfTime
 from hub.events import Event
@@ -42,43 +42,11 @@ class MeasuredDestination:
         try:
             written = self._destination.apply(action, record, event, known_name)
         except HubError as error:
-            self._note(event, error, began)
+            if error.category is Category.RATE_LIMIT_EXCEEDED and not isinstance(error, BudgetSpent):
+                self.limited.append(event.id)
             raise
-        self._note(event, written, began)
+        self.timings[event.id] = Timing(began, self._now())
         return written
-
-    def _note(self, event: Event, result: Written | HubError, began: datetime) -> None:
-        if not isinstance(result, HubError):
-            self.timings[event.id] = Timing(began, self._now())
-        elif result.category is Category.RATE_LIMIT_EXCEEDED and not isinstance(result, BudgetSpent):
-            self.limited.append(event.id)
-
-
-class MeasuredBatching(MeasuredDestination):
-    """The same of a destination that takes many events in one call."""
-
-    def __init__(self, destination: Batching, now: Callable[[], datetime]) -> None:
-        super().__init__(destination, now)
-        self._batching = destination
-
-    def apply_many(self, asked: Sequence[Asked]) -> Sequence[Written | HubError]:
-        """As Batching.apply_many."""
-        began = self._now()
-        try:
-            results = self._batching.apply_many(asked)
-        except HubError as error:
-            self._note(asked[0].event, error, began)
-            raise
-        for one, result in zip(asked, results, strict=False):  # whoever asks holds their number against each other
-            self._note(one.event, result, began)
-        return results
-
-
-def measured(destination: Destination, now: Callable[[], datetime]) -> MeasuredDestination:
-    """A destination that is measured, and takes many events in one call if it did."""
-    if isinstance(destination, Batching):
-        return MeasuredBatching(destination, now)
-    return MeasuredDestination(destination, now)
 
 
 def metrics_of(
