@@ -228,7 +228,10 @@ def _events(stream: Stream, news: Sequence[News], run: Run, now: datetime) -> li
     name, source, integration = f"{stream.name}-", f"/integrations/{stream.integration}", f"{stream.integration}/"
     entity, kind = f"{integration}{stream.entity}/", stream.type
     events = []
+    moment, of = None, ""  # many rows bear one time
     for row, version, again in news:
+        if is_timed and row.version != of:
+            moment, of = parse_instant(row.version) if row.version else None, row.version
         event_id = name + row.digest.hex()
         if again or not row.version:
             event_id += began
@@ -238,7 +241,7 @@ def _events(stream: Stream, news: Sequence[News], run: Run, now: datetime) -> li
                 source,
                 f"{kind}/deleted" if row.is_deleted else kind,
                 entity + row.key if row.key else f"{integration}{UNREADABLE}/{event_id[-32:]}",
-                parse_instant(row.version) if is_timed and row.version else None,
+                moment,
                 now,
                 version,
                 "application/json",
