@@ -78,37 +78,44 @@ def _row(cells: tuple[str, ...]) -> bytes:
     return ("<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in cells) + "</row>").encode()
 
 
+def read(file: IO[bytes], size: int = 0) -> tuple[int, int, float]:
+    """Read a file into messages as the files Lambda does; how many rows were good, how many bad, and when it was surveyed."""
+    from connectors.csv.connector import table
+    from hub.events import to_json
+    from hub.files import PORTION, Dropped, GoodRow, event_of
+    from hub.streams import Stream
+
+    now = datetime.now(UTC)
+    dropped = Dropped("inbox/prices/list", file, "0" * 64, now, size, "tag")  # type: ignore[arg-type] # a real file
+    stream = Stream("prices", "csv", "prices", "price")
+    opened = table(file, SETTINGS)  # type: ignore[arg-type] # as above
+    surveyed = time.perf_counter()
+    every = opened.rows(0)
+    good = bad = 0
+    while portion := list(islice(every, PORTION)):
+        taken = [row for row in portion if isinstance(row, GoodRow)]
+        messages = [to_json(event_of(row, stream, dropped, now)) for row in taken]
+        good += len(messages)
+        rejected = [row for row in portion if not isinstance(row, GoodRow)]
+        opened.rejected(rejected)
+        bad += len(rejected)
+    return good, bad, surveyed
+
+
 def measure(count: int, kind: str) -> dict[str, Any]:
     """Write a file, read it as the files Lambda does, and say what that took."""
     import botocore.session
 
     import adapters.wiring  # noqa: F401 - what the Lambda holds in memory counts
-    from connectors.csv.connector import table
-    from hub.events import to_json
-    from hub.files import PORTION, Dropped, GoodRow, event_of
-    from hub.streams import Stream
 
     for service in ("s3", "sqs", "dynamodb", "sns"):
         botocore.session.get_session().create_client(service, region_name="us-east-1")
     with tempfile.TemporaryFile() as file:
         (write_workbook if kind == "xlsx" else write_csv)(file, count)
         size = file.tell()
-        before = _megabytes()
+        before = megabytes()
         began = time.perf_counter()
-        now = datetime.now(UTC)
-        dropped = Dropped("inbox/prices/list", file, "0" * 64, now, size, "tag")
-        stream = Stream("prices", "csv", "prices", "price")
-        opened = table(file, SETTINGS)
-        surveyed = time.perf_counter()
-        every = opened.rows(0)
-        good = bad = 0
-        while portion := list(islice(every, PORTION)):
-            taken = [row for row in portion if isinstance(row, GoodRow)]
-            messages = [to_json(event_of(row, stream, dropped, now)) for row in taken]
-            good += len(messages)
-            rejected = [row for row in portion if not isinstance(row, GoodRow)]
-            opened.rejected(rejected)
-            bad += len(rejected)
+        good, bad, surveyed = read(file, size)
         seconds = time.perf_counter() - began
     return {
         "rows": good + bad,
@@ -119,11 +126,11 @@ def measure(count: int, kind: str) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "rows_per_second": round(count / seconds),
         "start_mb": before,
-        "most_mb": _megabytes(),
+        "most_mb": megabytes(),
     }
 
 
-def _megabytes() -> float:
+def megabytes() -> float:
     """The most memory that this process has held. Linux counts what its parent held, too, in ru_maxrss."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from hub.errors import Temporary
 from hub.events import Event, parse_instant, timestamp_version
 from hub.facts import UNREADABLE
-from hub.streams import Ask, CursorGone, Listing, Page, PageGone, Row, Stream, moved_back
+from hub.streams import Ask, CursorGone, Listing, Page, PageGone, Row, Stream, key_hash, moved_back
 
 TRIES = 4  # of one page, before the run stops and waits for its next turn
 FIRST_WAIT_SECONDS = 1.0
@@ -50,6 +50,20 @@ class News(NamedTuple):
     row: Row
     version: str  # that it is queued with: later than its own where the source's clock was set back
     again: bool  # it was queued with this version before
+
+
+class Told(NamedTuple):
+    """What counts of a page's rows."""
+
+    rows: int
+    held: int
+    unlisted: int  # rows that the pass had not listed before
+    mark: int
+    oldest_first: bool
+    ascents: int
+    first: str
+    last: str
+    high: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,8 @@ def pull(
     since, until = window or (_since(stream, state), "")
     run = state.run or Run(began_at=now(), since=since, until=until)
     memory, listed = memory or _Memory(state.seen), _Listed()
+    recent = _Recent()
+    passes: dict[bytes, Told] = {}  # what pages have said to this function, in any pass
 
     def once_more(why: str, since: str) -> tuple[Run, _Listed]:
         """The listing from its first page on, unless that was tried too often."""
@@ -156,7 +172,7 @@ def pull(
 
     while not out_of_time():
         try:
-            page, repeats = _asked(listing, run, listed, sleep)
+            page, repeats = _asked(listing, run, listed, passes, sleep)
         except PageGone as error:
             run, listed = once_more(str(error), _resumed(stream, run))
             continue
@@ -168,13 +184,20 @@ def pull(
             run = replace(run, since=earlier, source_began=_clock(page), floor=state.watermark)
             continue
 
-        news = [told for row in page.rows if (told := memory.news(row, run.floor))]
+        known = passes.get(page.said)  # then its rows are told already
+        news = [] if known else [each for row in page.rows if (each := memory.news(row, run.floor))]
         if news and note:
             note(news)
+        if news and run.passes > 1:
+            passes.clear()  # what has changed since may change back
         moment = now()
-        queue([_event(stream, told, run, moment) for told in news])  # first keep the events,
-        run = _counted(stream, run, page, news, listed.add(page), repeats, moment)
-        run, state = _with_fields(run, replace(state, seen=_within_overlap(stream, state, run, page, news)), page)
+        queue(_events(stream, news, run, moment))  # first keep the events,
+        told = listed.told(page, known)
+        if page.said:
+            passes[page.said] = told
+        run = _counted(stream, run, page, told, news, repeats, moment)
+        recent.add(news)
+        run, state = _with_fields(run, state, page)
         if run.circling >= MOST_CIRCLING:
             run, listed = once_more("its pages lead in a circle", run.since)
         elif page.next:
@@ -182,8 +205,11 @@ def pull(
         elif doubt := _doubt(stream, run, twice):
             run, listed = once_more(doubt, run.since)
         else:
-            return Pulled(keep(_ended(stream, state, run, page, twice)), run, ended=True)
+            seen = recent.within_overlap(stream, state, run)
+            return Pulled(keep(_ended(stream, replace(state, seen=seen), run, page, twice)), run, ended=True)
         state = keep(replace(state, run=run))  # then, and only then, move on
+    if recent:
+        state = keep(replace(state, seen=recent.within_overlap(stream, state, run)))
     return Pulled(state, run, ended=False)
 
 
@@ -194,38 +220,55 @@ def event_of(stream: Stream, row: Row, run: Run, now: datetime, *, version: str 
     without a key is an event all the same: its reading fails, and a person sees it. `version` counts instead of the
     row's own.
     """
-    event_id = f"{stream.name}-{row.digest.hex()}"
-    if again or not row.version:
-        event_id += f"-{run.began_at:%Y%m%dT%H%M%S%f}"
-    entity = f"{stream.entity}/{row.key}" if row.key else f"{UNREADABLE}/{event_id[-32:]}"
-    timed = row.version and stream.cursor == "timestamp"
-    return Event(
-        id=event_id,
-        source=f"/integrations/{stream.integration}",
-        type=f"{stream.type}/deleted" if row.is_deleted else stream.type,
-        subject=f"{stream.integration}/{entity}",
-        time=parse_instant(row.version) if timed else None,
-        received_at=now,
-        entity_version=version or row.version,
-        content_type="application/json",
-        data=row.data,
-    )
+    return _events(stream, [News(row, version or row.version, again)], run, now)[0]
+
+
+def _events(stream: Stream, news: Sequence[News], run: Run, now: datetime) -> list[Event]:
+    began, is_timed = f"-{run.began_at:%Y%m%dT%H%M%S%f}", stream.cursor == "timestamp"
+    name, source, integration = f"{stream.name}-", f"/integrations/{stream.integration}", f"{stream.integration}/"
+    entity, kind = f"{integration}{stream.entity}/", stream.type
+    events = []
+    moment, of = None, ""  # many rows bear one time
+    for row, version, again in news:
+        if is_timed and row.version != of:
+            moment, of = parse_instant(row.version) if row.version else None, row.version
+        event_id = name + row.digest.hex()
+        if again or not row.version:
+            event_id += began
+        events.append(
+            Event(
+                event_id,
+                source,
+                f"{kind}/deleted" if row.is_deleted else kind,
+                entity + row.key if row.key else f"{integration}{UNREADABLE}/{event_id[-32:]}",
+                moment,
+                now,
+                version,
+                "application/json",
+                row.data,
+            )
+        )
+    return events
 
 
 class _Memory:
     """How rows were last queued, the newest ones, in bounded memory."""
 
     def __init__(self, seen: Mapping[int, Stand]) -> None:
+        self._seen = seen
         # plain tuples, which the garbage collector need not look through
-        self._newer: dict[int, tuple[str, int]] = {key: (version, mark) for key, (version, mark) in seen.items()}
-        self._older: dict[int, tuple[str, int]] = {}
+        self._newer = dict[str, tuple[str, int]]()
+        self._older = dict[str, tuple[str, int]]()
 
     def news(self, row: Row, floor: str = "") -> News | None:
         """As Memory."""
-        key, mark, version = row.key_hash, row.fingerprint, row.version
+        mark, version = row.fingerprint, row.version
         if version and version < floor:
             version = floor
-        stood = self._newer.get(key) or self._older.get(key)
+        key = row.key or row.digest.hex()
+        stood: tuple[str, int] | None = self._newer.get(key) or self._older.get(key)
+        if stood is None and self._seen:
+            stood = self._seen.get(row.key_hash)
         if stood and (stood[1] == mark or (version and version < stood[0])):  # the latter: a copy, or a replica behind
             return None
         if len(self._newer) >= MOST_REMEMBERED:
@@ -239,36 +282,91 @@ class _Listed:
 
     def __init__(self) -> None:
         self._newer, self._older = set[int](), set[int]()
+        self._pages = set[bytes]()
 
-    def add(self, page: Page) -> int:
-        """Remember a page; how many of its rows were not there before."""
+    def told(self, page: Page, known: Told | None) -> Told:
+        """Remember a page; what counts of it. `known` is that of a page which said the same."""
+        if page.said:
+            self._pages.add(page.said)
+        return known or _told(page, self._add([row.fingerprint for row in page.rows]))
+
+    def _add(self, marks: Sequence[int]) -> int:
+        """How many of them were not there before."""
         newer, older = self._newer, self._older
-        marks = [row.fingerprint for row in page.rows]
-        before = [mark for mark in marks if mark not in newer and mark not in older]
+        before = {mark for mark in marks if mark not in newer and mark not in older}
         if len(self._newer) >= MOST_REMEMBERED:
             self._newer, self._older = set(), self._newer
         self._newer.update(before)
-        return len(set(before))
+        return len(before)
 
-    def repeats(self, page: Page) -> bool:
+    def repeats(self, page: Page, known: Told | None) -> bool:
         """Whether a page says nothing that no other has said."""
-        return bool(page.rows) and all(self._has(row) for row in page.rows)
+        if known:
+            return known.rows > 0 and page.said in self._pages
+        newer, older = self._newer, self._older
+        return bool(page.rows) and all(row.fingerprint in newer or row.fingerprint in older for row in page.rows)
 
-    def _has(self, row: Row) -> bool:
-        return row.fingerprint in self._newer or row.fingerprint in self._older
+
+class _Recent:
+    """What this function has queued, the newest of it."""
+
+    def __init__(self) -> None:
+        self._news: list[tuple[str, int, str]] = []  # version, fingerprint, key
+
+    def __bool__(self) -> bool:
+        return bool(self._news)
+
+    def add(self, news: Sequence[News]) -> None:
+        """Remember these, in the order in which they were queued."""
+        self._news += [(version, row.fingerprint, row.key) for row, version, _ in news]
+        if len(self._news) > 4 * MOST_SEEN:
+            self._news = [*sorted(self._news, key=_by_version)[-MOST_SEEN:]]
+
+    def within_overlap(self, stream: Stream, state: State, run: Run) -> dict[int, Stand]:
+        """The rows that the next run will list again, as they stand now; and the newest of them, where they are too
+        many: what is forgotten is queued twice, and applied once."""
+        reached = _vouched_for(stream, run) if _is_sure(stream, run) else max(state.watermark, state.proposed)
+        edge = moved_back(reached, stream.cursor, stream.overlap)
+        kept = {key: stand for key, stand in state.seen.items() if not stand.version or stand.version >= edge}
+        for version, mark, key in self._news:
+            if not version or version >= edge:
+                kept[key_hash(key) if key else mark] = Stand(version, mark)
+        if len(kept) <= MOST_SEEN:
+            return kept
+        newest = sorted(kept.items(), key=lambda each: each[1].version, reverse=True)[:MOST_SEEN]
+        return dict(newest)
 
 
-def _asked(listing: Listing, run: Run, listed: _Listed, sleep: Callable[[float], None]) -> tuple[Page, bool]:
+def _by_version(told: tuple[str, int, str]) -> str:
+    return told[0]
+
+
+def _told(page: Page, unlisted: int) -> Told:
+    rows = page.rows
+    versions = [row.version for row in rows if row.version]
+    steps = list(pairwise(versions))
+    return Told(
+        rows=len(rows),
+        held=len(rows) if page.held is None else page.held,
+        unlisted=unlisted,
+        mark=(sum([row.fingerprint for row in rows]) if rows else zlib.crc32(page.next.encode())) % 2**63,
+        oldest_first=versions == sorted(versions),
+        ascents=sum(one < other for one, other in steps),
+        first=versions[0] if versions else "",
+        last=versions[-1] if versions else "",
+        high=max(versions, default=""),
+    )
+
+
+def _asked(
+    listing: Listing, run: Run, listed: _Listed, passes: Mapping[bytes, Told], sleep: Callable[[float], None]
+) -> tuple[Page, bool]:
     """The page that comes next, and whether it only repeats others. One that does, or that ends the listing by being
     empty, is asked for a second time: so do an answer to another question and one that got lost look."""
     page = _answer(listing, run, sleep)
-    if listed.repeats(page) or not (page.next or page.end_is_told):
+    if listed.repeats(page, passes.get(page.said)) or not (page.next or page.end_is_told):
         page = _answer(listing, run, sleep)
-    return page, listed.repeats(page)
-
-
-def _event(stream: Stream, told: News, run: Run, now: datetime) -> Event:
-    return event_of(stream, told.row, run, now, version=told.version, again=told.again)
+    return page, listed.repeats(page, passes.get(page.said))
 
 
 def _answer(listing: Listing, run: Run, sleep: Callable[[float], None]) -> Page:
@@ -306,43 +404,38 @@ def _set_back(stream: Stream, state: State, run: Run, page: Page, now: datetime)
 
 
 def _counted(
-    stream: Stream, run: Run, page: Page, news: Sequence[News], unlisted: int, repeats: bool, moment: datetime
+    stream: Stream, run: Run, page: Page, told: Told, news: Sequence[News], repeats: bool, moment: datetime
 ) -> Run:
-    versions = [row.version for row in page.rows if row.version]
-    held = len(page.rows) if page.held is None else page.held
     # a page in the middle that holds less than others may have lost what hides behind later versions
-    uneven = not stream.ordered and bool(page.rows) and run.pages_in_pass > 0 and run.latest < max(run.fullest, held)
-    steps = list(pairwise([run.previous, *versions] if run.previous else versions))
-    in_order = run.in_order and not uneven and all(one <= other for one, other in steps)
+    uneven = not stream.ordered and told.rows > 0 and run.pages_in_pass > 0 and run.latest < max(run.fullest, told.held)
     source_began = run.source_began or _clock(page)
     began = moved_back(source_began or _version(run.began_at), "timestamp", CLOCK_SLACK_SECONDS)
-    is_old = len(news) if stream.cursor != "timestamp" else sum(told.row.version < began for told in news)
+    is_old = len(news) if stream.cursor != "timestamp" else sum(each.row.version < began for each in news)
     total = run.total if page.total is None else min(page.total, page.total if run.total is None else run.total)
-    said = (sum(row.fingerprint for row in page.rows) if page.rows else zlib.crc32(page.next.encode())) % 2**63
     number = run.pages_in_pass + 1
     return replace(
         run,
-        high=max(run.high, max(versions, default="")),
-        in_order=in_order,
-        ascents=run.ascents + sum(one < other for one, other in steps),
-        previous=versions[-1] if versions else run.previous,
+        high=max(run.high, told.high),
+        in_order=run.in_order and not uneven and told.oldest_first and (not told.first or told.first >= run.previous),
+        ascents=run.ascents + told.ascents + ("" < run.previous < told.first),
+        previous=told.last or run.previous,
         source_began=source_began,
         lasted=(moment - run.began_at).total_seconds(),
         pages=run.pages + 1,
-        rows=run.rows + len(page.rows),
+        rows=run.rows + told.rows,
         queued=run.queued + len(news),
-        unversioned=run.unversioned + sum(not told.row.version for told in news),
+        unversioned=run.unversioned + sum([not each.row.version for each in news]),
         pages_in_pass=number,
-        rows_in_pass=run.rows_in_pass + unlisted,
+        rows_in_pass=run.rows_in_pass + told.unlisted,
         news_in_pass=run.news_in_pass + is_old,
         total=total,
         doubt="a page repeated the rows of others" if repeats else run.doubt,
         slid=run.slid or page.slid,
-        fullest=max(run.fullest, held),
-        latest=held if page.rows or page.next else run.latest,
-        milestone=said if number & (number - 1) == 0 else run.milestone,  # each page whose number is a power of two
-        circling=run.circling + (repeats or (said == run.milestone and number > 1)),
-        mark=(run.mark + (said if page.rows else 0)) % 2**63,
+        fullest=max(run.fullest, told.held),
+        latest=told.held if told.rows or page.next else run.latest,
+        milestone=told.mark if number & (number - 1) == 0 else run.milestone,  # pages 1, 2, 4, 8, …
+        circling=run.circling + (repeats or (told.mark == run.milestone and number > 1)),
+        mark=(run.mark + (told.mark if told.rows else 0)) % 2**63,
     )
 
 
@@ -385,24 +478,6 @@ def _next_pass(run: Run, since: str) -> Run:
         mark=0,
         mark_before=run.mark,
     )
-
-
-def _within_overlap(stream: Stream, state: State, run: Run, page: Page, news: Sequence[News]) -> dict[int, Stand]:
-    """The rows that the next run will list again, as they stand now; and the newest of them, where they are too many:
-    what is forgotten is queued twice, and applied once."""
-    reached = _vouched_for(stream, run) if _is_sure(stream, run) else max(state.watermark, state.proposed)
-    edge = moved_back(reached, stream.cursor, stream.overlap)
-    kept = dict(state.seen)
-    for told in news:
-        if not told.version or told.version >= edge:
-            kept[told.row.key_hash] = Stand(told.version, told.row.fingerprint)
-    if len(kept) <= MOST_SEEN and page.next:
-        return kept  # what the run has left behind is dropped when it ends, or when there is no room
-    kept = {key: stand for key, stand in kept.items() if not stand.version or stand.version >= edge}
-    if len(kept) <= MOST_SEEN:
-        return kept
-    newest = sorted(kept.items(), key=lambda each: each[1].version, reverse=True)[:MOST_SEEN]
-    return dict(newest)
 
 
 def _with_fields(run: Run, state: State, page: Page) -> tuple[Run, State]:

@@ -1,7 +1,7 @@
 """Streams: collections of a source that are read page by page, and what the hub asks of the code that reads them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, Self
@@ -82,7 +82,7 @@ class Declared:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)  # made for each row of each pass: frozen would take a third longer
+@dataclass(slots=True, unsafe_hash=True, init=False)  # made for each row: frozen would take a third longer
 class Row:
     """One record as the source lists it; not to be changed. `version` is comparable as text (hub.events.timestamp_version and
     integer_version make such), "" where the row bears none; `key` is "" where it bears none of that."""
@@ -90,22 +90,22 @@ class Row:
     key: str
     version: str
     data: bytes
-    is_deleted: bool = False
+    is_deleted: bool
+    digest: bytes = field(repr=False)  # 128 bits that tell this state of this row from every other
+    fingerprint: int = field(repr=False)  # half of them: enough to tell the states that a stream remembers
 
-    digest: bytes = field(init=False, repr=False)  # 128 bits that tell this state of this row from every other
-    fingerprint: int = field(init=False, repr=False)  # half of them: enough to tell the states that a stream remembers
-    key_hash: int = field(init=False, repr=False)  # 64 bits that tell the row from others
-
-    def __post_init__(self) -> None:
-        key, version = self.key.encode("utf-8", "surrogatepass"), self.version.encode()
-        end = b"gone" if self.is_deleted else b""
-        whole = b"%d:%d:%d:%b%b%b%b" % (len(key), len(version), len(end), key, version, end, self.data)
-        digest = hashlib.blake2b(whole, digest_size=16).digest()
-        self.digest = digest
+    def __init__(self, key: str, version: str, data: bytes, is_deleted: bool = False) -> None:
+        self.key, self.version, self.data, self.is_deleted = key, version, data, is_deleted
+        # a key that names a row is printable, so that no zero stands in it
+        named = f"{key}\0{version}\0gone\0" if is_deleted else f"{key}\0{version}\0"
+        whole = named.encode("utf-8", "surrogatepass") + data
+        self.digest = digest = hashlib.blake2b(whole, digest_size=16).digest()
         self.fingerprint = int.from_bytes(digest[:8], "big")
-        # rows without a key have nothing in common but that
-        named = hashlib.blake2b(key, digest_size=8).digest() if key else digest[:8]
-        self.key_hash = int.from_bytes(named, "big")
+
+    @property
+    def key_hash(self) -> int:
+        """64 bits that tell the row from others. Rows without a key have nothing in common but that."""
+        return key_hash(self.key) if self.key else self.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,25 @@ class Ask:
     since: str
     until: str
     after: str
+
+
+class Unread(Sequence[Row]):
+    """The rows of an answer that was read before: they are made when somebody looks at them."""
+
+    def __init__(self, read: Callable[[], Sequence[Row]]) -> None:
+        self._read = read
+        self._rows: Sequence[Row] | None = None
+
+    def _made(self) -> Sequence[Row]:
+        if self._rows is None:
+            self._rows = self._read()
+        return self._rows
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._made()[place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,7 @@ class Page:
     cursor: str = ""  # mode delta: the token that continues behind this page
     fields: frozenset[str] = frozenset()  # the names of its rows' fields, where new ones are to be noticed
     held: int | None = None  # rows in the answer, where `rows` leaves out those that the page before had
+    said: bytes = b""  # a hash of all that the answer says: one that says the same need not be read again
     slid: bool = False  # it does not begin where the one before ended: rows moved, or it is another page
 
 
@@ -147,6 +167,11 @@ class Listing(Protocol):
 
     def page(self, ask: Ask) -> Page:
         """One page; asking again for the same one is safe."""
+
+
+def key_hash(key: str) -> int:
+    """64 bits that tell a key from others."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def moved_back(version: str, kind: CursorKind, by: float) -> str:

@@ -1,8 +1,9 @@
 """The pages of a JSON API: how each is asked for, what its rows are, and which comes next."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,7 @@ from connectors.generic_rest.settings import (
     OffsetPages,
     StreamSettings,
     TimeFormat,
+    Version,
 )
 from hub.connector import Answer, Reach
 from hub.dates import date_of
@@ -29,7 +31,7 @@ from hub.errors import Category, NotConfigured, Refused, Severity, Temporary, Un
 from hub.events import parse_instant, timestamp_version
 from hub.facts import NO_VERSION, at, canonical, version_of
 from hub.sign_in import Signer
-from hub.streams import MAX_KEY_CHARS, Ask, CursorGone, Page, PageGone, PageSuspect, Row, Stream
+from hub.streams import MAX_KEY_CHARS, Ask, CursorGone, Page, PageGone, PageSuspect, Row, Stream, Unread
 
 NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 GONE = (400, 404, 410, 422)  # what a page that is known no longer is answered with
@@ -41,6 +43,7 @@ PORTS = {"https": 443, "http": 80}
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+MOST_KNOWN = 20_000  # pages: some 10 MB
 MOST_ROWS = 10_000  # that a page is asked to hold
 MAX_FIELD_CHARS = 60  # of a name that is told; what is longer is data
 FLOAT_DIGITS = 15  # so many always fit
@@ -56,6 +59,8 @@ class RestListing:
         self._http = reach.http(self._signer.headers)
         self._asked_at: datetime | None = None
         self._insisted = ""
+        self._key_of, self._version_of = _keys(settings.key), _versions(settings.version)
+        self._known: dict[bytes, Page] = {}  # without their rows, which are many
         counts = settings.version is not None and settings.version.format == "integer"
         if settings.version and stream.cursor != "token" and counts != (stream.cursor == "integer"):
             what = "a counter" if counts else "a time"
@@ -76,17 +81,25 @@ class RestListing:
         """One page; raises as Listing says."""
         path, query = self._question(ask)
         answer = self._answer(path, query, ask)
+        said = b"" if self.steady else _said(ask, answer)
+        if said in self._known:
+            return replace(self._known[said], rows=Unread(lambda: self._rows(self._items(_content(answer)))))
         content = _content(answer) if answer.status == 200 else {}
         items = self._items(content) if answer.status == 200 else []
         page = Page(
-            [self._row(item) for item in items],
+            self._rows(items),
             total=self._total(content),
             source_now=date_of(answer),
             cursor=self._token(content),
             fields=_fields(items),
+            said=said,
         )
         followed = self._followed(page, ask, answer, content)
-        return followed if items or followed.next else replace(followed, end_is_told=False)
+        if not (items or followed.next):
+            return replace(followed, end_is_told=False)
+        if said and len(self._known) < MOST_KNOWN:
+            self._known[said] = replace(followed, rows=(), source_now=None, fields=frozenset())
+        return followed
 
     # The question
 
@@ -203,30 +216,15 @@ class RestListing:
             raise PageSuspect(f"{self._stream.path}: {where} is no list; is `rows` right, or did an error answer 200?")
         return found
 
-    def _row(self, item: Any) -> Row:
-        settings = self._settings
-        if isinstance(settings.key, str):
-            key = _text(at(item, settings.key))
-        else:
-            parts = [_text(at(item, path)) for path in settings.key]
-            if len(parts) > 1:  # so that no two rows share it
-                parts = [part.replace("%", "%25").replace(":", "%3A") for part in parts]
-            key = ":".join(parts) if all(parts) else ""
-        gone = settings.deleted is not None and _is_one(at(item, settings.deleted.field), settings.deleted.values)
-        fits = len(key) <= MAX_KEY_CHARS and key.isprintable()
-        return Row(key if fits else "", self._version(item), canonical(item), is_deleted=gone)
-
-    def _version(self, item: Any) -> str:
-        stated = self._settings.version
-        if stated is None:
-            return ""
-        value = at(item, stated.field)
-        if stated.format == "local" or stated.format == "date":
-            return _local(value, stated.time_zone)
-        if stated.format == "unix_seconds" or stated.format == "unix_milliseconds":
-            return _epoch(value, 1_000_000 if stated.format == "unix_seconds" else 1_000)
-        version = version_of(value, "integer" if stated.format == "integer" else "timestamp")
-        return "" if version == NO_VERSION else version
+    def _rows(self, items: Sequence[Any]) -> list[Row]:
+        key_of, version_of_item, deleted = self._key_of, self._version_of, self._settings.deleted
+        if deleted is None:
+            return [Row(key_of(item), version_of_item(item), canonical(item)) for item in items]
+        where, values = deleted.field, deleted.values
+        return [
+            Row(key_of(item), version_of_item(item), canonical(item), is_deleted=_is_one(at(item, where), values))
+            for item in items
+        ]
 
     def _total(self, content: Any) -> int | None:
         total = at(content, self._settings.total) if self._settings.total else None
@@ -309,6 +307,64 @@ class _Reached(NamedTuple):
             return cls("", frozenset(), style.size)
         told = json.loads(after)
         return cls(told["since"], frozenset(told["marks"]), told["size"])
+
+
+def _keys(paths: str | list[str]) -> Callable[[Any], str]:
+    """What makes a row one."""
+
+    def fitting(key: str) -> str:
+        return key if len(key) <= MAX_KEY_CHARS and key.isprintable() else ""
+
+    if not isinstance(paths, str) and len(paths) > 1:  # so that no two rows share it
+
+        def joined(item: Any) -> str:
+            parts = [_text(at(item, path)).replace("%", "%25").replace(":", "%3A") for path in paths]
+            return fitting(":".join(parts)) if all(parts) else ""
+
+        return joined
+    path = paths if isinstance(paths, str) else paths[0]
+
+    def only(item: Any) -> str:
+        key = at(item, path)
+        if type(key) is not str:
+            key = _text(key)
+        return key if len(key) <= MAX_KEY_CHARS and key.isprintable() and key.strip() else ""
+
+    return only
+
+
+def _versions(stated: Version | None) -> Callable[[Any], str]:
+    """What grows with each change of a row, as a version; "" where that cannot be read."""
+    if stated is None:
+        return lambda _: ""
+    path, kind, zone = stated.field, stated.format, stated.time_zone
+
+    def instant(item: Any) -> str:
+        try:
+            value = at(item, path)
+            return timestamp_version(value) if isinstance(value, str) else ""
+        except (ValueError, OverflowError):
+            return ""
+
+    def number(item: Any) -> str:
+        version = version_of(at(item, path), "integer")
+        return "" if version == NO_VERSION else version
+
+    if kind == "rfc3339":
+        return instant
+    if kind == "integer":
+        return number
+    if kind in ("local", "date"):
+        return lambda item: _local(at(item, path), zone)
+    micros = 1_000_000 if kind == "unix_seconds" else 1_000
+    return lambda item: _epoch(at(item, path), micros)
+
+
+def _said(ask: Ask, answer: Answer) -> bytes:
+    """What an answer says to a question."""
+    told = hashlib.blake2b(answer.body, digest_size=16, key=hashlib.blake2b(ask.after.encode()).digest())
+    told.update(answer.headers.get("link", "").encode())
+    return told.digest()
 
 
 def _content(answer: Answer) -> Any:

@@ -32,6 +32,12 @@ for _ = 1, tonumber(ARGV[1]) do
 end
 return redis.call('LRANGE', KEYS[2], 0, tonumber(ARGV[1]) - 1)
 """
+# Removes exactly these messages.
+LET_GO = """
+for _, each in ipairs(ARGV) do
+  redis.call('LREM', KEYS[1], 1, each)
+end
+"""
 PLAIN_ID_CHARS = 100
 
 
@@ -75,8 +81,8 @@ class RedisList:
 
     def let_go(self, taken: Sequence[Message]) -> None:
         """Remove exactly these, whatever another run does."""
-        for message in taken:
-            self._commands.call("LREM", self._processing, 1, message.token)
+        if taken:
+            self._commands.call("EVAL", LET_GO, 1, self._processing, *(message.token for message in taken))
 
     def _message(self, entry: bytes) -> Message:
         number, _, body = entry.partition(b":")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from hub.errors import Unreadable
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 PADDED = re.compile(r"0+([0-9]+(?:\.[0-9]+)?)")  # MySQL's ZEROFILL
+TO_THE_SECOND = 19  # characters of a time without fraction
 NO_VALUES = "_no_json_value"  # the field of a row that says which cells JSON has no value for: {"price": "NaN"}
 
 Written = Callable[[Any], str | None]  # a cell that is not null as JSON; None where JSON has no value for it
@@ -48,12 +50,16 @@ def text_of(cell: Cell) -> str:
     return "" if cell is None else cell
 
 
+@lru_cache(maxsize=4096)  # many rows bear one time, and each is asked for twice
 def instant_of(cell: Cell) -> str:
     """A `timestamp` as RFC 3339 in UTC to the microsecond; "" where it is none (infinity, year 0)."""
+    text = text_of(cell).removesuffix("+00")
     try:
-        moment = datetime.fromisoformat(text_of(cell).removesuffix("+00"))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return ""
+    if len(text) == TO_THE_SECOND:
+        return f"{text[:10]}T{text[11:]}.000000Z"
     return moment.isoformat(timespec="microseconds") + "Z"
 
 

@@ -6,7 +6,7 @@ lack a part of their key.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -80,11 +80,11 @@ class TableListing:
         keys = [indices[name] for name in self._settings.key]
         bears = self._cursor and section != "unversioned"
         cursor = indices[self._cursor] if self._cursor else 0
-        rows = []
-        for cells, content in zip(found.rows, written(found.columns, found.rows), strict=True):
-            version = self._version(cells[cursor]) if bears else ""
-            if self._is_asked_for(version, ask):
-                rows.append(Row(_key([cells[index] for index in keys]), version, content))
+        version_of = self._version_of()
+        versions = [version_of(cells[cursor]) for cells in found.rows] if bears else [""] * len(found.rows)
+        rows = list(map(Row, _keys(found.rows, keys), versions, written(found.columns, found.rows)))
+        if bears and self._stream.cursor == "timestamp" and self._kind() != "timestamp":
+            rows = [row for row in rows if self._is_asked_for(row.version, ask)]
         return Page(rows, self._next(found, section, indices, ask), source_now=self._now)
 
     def _next(self, found: Selected, section: Section, indices: dict[str, int], ask: Ask) -> str:
@@ -212,16 +212,11 @@ class TableListing:
             return str((local + timedelta(days=1 if up else 0)).date())
         return local.isoformat(sep=" ")
 
-    def _version(self, cell: Cell) -> str:
-        """A cursor's value as a version; "" where it is none that can be ordered."""
-        if cell is None:
-            return ""
+    def _version_of(self) -> Callable[[Cell], str]:
+        """Makes a cursor's value a version; "" where it is none that can be ordered."""
         if self._stream.cursor == "integer":
-            text = text_of(cell)
-            return integer_version(int(text)) if text.isdigit() and len(text) <= 20 else ""
-        if self._kind() == "timestamp":
-            return instant_of(cell)
-        return self._local_version(text_of(cell))
+            return _integer_version
+        return instant_of if self._kind() == "timestamp" else lambda cell: self._local_version(text_of(cell))
 
     def _local_version(self, text: str) -> str:
         """A time without zone: in the hour that comes twice, its latest meaning that is not yet to come. So a row that
@@ -235,12 +230,21 @@ class TableListing:
         return timestamp_version((max(past) if past else min(moments)).isoformat())
 
 
-def _key(cells: Sequence[Cell]) -> str:
-    """What makes a row one: its only key column as it stands, or several so that no two rows share it."""
-    if None in cells:
-        return ""
-    texts = [text_of(cell) for cell in cells]
-    if len(texts) > 1:
-        texts = [text.replace("%", "%25").replace(":", "%3A") for text in texts]
-    key = ":".join(texts)
-    return key if len(key) <= MAX_KEY_CHARS and key.isprintable() else ""
+def _integer_version(cell: Cell) -> str:
+    text = text_of(cell)
+    return integer_version(int(text)) if text.isdigit() and len(text) <= 20 else ""
+
+
+def _keys(rows: Sequence[Sequence[Cell]], places: Sequence[int]) -> list[str]:
+    """What makes rows one: their only key column as it stands, or several so that no two rows share it; "" where a part is
+    null."""
+    if len(places) == 1:
+        keys = [text_of(cells[places[0]]) for cells in rows]
+    else:
+        keys = [_joined([cells[place] for place in places]) for cells in rows]
+    return [key if len(key) <= MAX_KEY_CHARS and key.isprintable() else "" for key in keys]
+
+
+def _joined(cells: Sequence[Cell]) -> str:
+    texts = [text_of(cell).replace("%", "%25").replace(":", "%3A") for cell in cells]
+    return "" if None in cells else ":".join(texts)
