@@ -79,6 +79,7 @@ def _card(figure: Figure, box: tuple[float, float, float, float], whole: tuple[f
         linewidth=0.8,
         transform=figure.transFigure,
         figure=figure,
+        zorder=-1,
     )
 
 

@@ -82,7 +82,8 @@ class Recorded:
 
     def lines(self, groups: Sequence[str]) -> list[dict[str, Any]]:
         """As MetricData."""
-        return [line for line in self.logs if line.get("group") in groups]
+        within = (line for line in self.logs if self.begin <= line.get("at", self.begin) <= self.end)
+        return [line for line in within if line.get("group") in groups]
 
 
 def statistic(stat: str, values: Sequence[float]) -> float:

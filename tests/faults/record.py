@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from moto import mock_aws
 
 from adapters.counted import CountedHttp, tally
-from adapters.telemetry import Measured, Telemetry
+from adapters.telemetry import EdgeTelemetry, Telemetry
 from adapters.wiring import BreakerHub, DeliveryHub, DlqHub, WebhookHub
 from cli.dashboard.recorded import Key, Recorded, key_of, write
 from hub import names
@@ -36,6 +38,7 @@ SHOWN = "local"  # the stage whose dashboards draw it
 HOURS = 23
 CHECKS = timedelta(minutes=5)
 KEPT = ("flow", "category", "reason", "error", "outcome")  # of a line: what the dashboards' tables ask for
+GAUGES = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "BreakerOpen")
 SEED, EVENTS, ENTITIES = 4, 1_200, 160
 
 
@@ -62,9 +65,19 @@ class Recording:
     def recorded(self) -> Recorded:
         """As a file holds it."""
         begin = int(BEGIN.timestamp())
-        values = {key: [(at, seen) for at, seen in sorted(kept.items())] for key, kept in self.values.items()}
+        values = {key: _shorter(key, kept) for key, kept in self.values.items()}
         told = f"a day of faults, seed {SEED}: ERPNext down for 12 hours, a revoked key, unwritable orders"
         return Recorded(begin, begin + HOURS * 3600, told, values, logs=self.lines)
+
+
+def _shorter(key: Key, kept: Mapping[int, list[float]]) -> list[tuple[int, list[float]]]:
+    """A gauge is kept as its highest value in five minutes, what is counted as it is."""
+    if key[1] not in GAUGES:
+        return sorted(kept.items())
+    highest: dict[int, float] = {}
+    for at, values in kept.items():
+        highest[at - at % 300] = max(*values, highest.get(at - at % 300, 0.0))
+    return [(at, [value]) for at, value in sorted(highest.items())]
 
 
 class Recorder(Telemetry):
@@ -90,10 +103,9 @@ class Recorder(Telemetry):
         """A bug of a story ends it."""
         raise AssertionError(message) from error
 
-    def measure(
-        self, message: str, about: Mapping[str, object], measured: Sequence[Measured], *, warns: bool = False
-    ) -> None:
-        self._write(message, self._line(about, measured), warns=warns)
+
+class EdgeRecorder(Recorder, EdgeTelemetry):
+    """The same, of the edge."""
 
 
 def _plain(value: object) -> str:
@@ -121,7 +133,8 @@ class RecordedWorld(World):
         return Recorder({"stage": SHOWN, **dimensions}, function, self.recording, self.clock)
 
     def _webhook_hub(self) -> WebhookHub:
-        telemetry = self._recorder(names.webhook_function(SHOWN, "shop-eu"), integration="shop-eu")
+        own = {"stage": SHOWN, "integration": "shop-eu"}
+        telemetry = EdgeRecorder(own, names.webhook_function(SHOWN, "shop-eu"), self.recording, self.clock)
         return replace(super()._webhook_hub(), telemetry=telemetry)
 
     def _delivery_hub(self) -> DeliveryHub:
@@ -146,7 +159,8 @@ class RecordedWorld(World):
 
     def _post(self, delivery: Delivery, hub: WebhookHub) -> int:
         began = time.perf_counter()
-        status = super()._post(delivery, hub)
+        with patch("infra.local.shopify.datetime", SimpleNamespace(now=lambda _: delivery.at)):  # the shop's own clock
+            status = super()._post(delivery, hub)
         self.recording.invoked(names.webhook_function(SHOWN, "shop-eu"), began)
         if status == 200:
             queue = names.queue(SHOWN, FLOW)
