@@ -9,7 +9,7 @@ import typer
 
 from cli.dashboard.definitions import Definitions, in_templates, synthesized
 from cli.dashboard.live import Live
-from cli.dashboard.recorded import MetricData, read
+from cli.dashboard.recorded import Metrics, read
 from cli.dashboard.states import states
 from cli.failure import Failed
 from cli.stage import ConfigOption, StageOption, open_stage, settings_of
@@ -54,7 +54,7 @@ def render(
         raise Failed(f"There is no dashboard {dashboard!r}; there are: {', '.join(defined.dashboards)}.")
     if live:
         opened = open_stage(stage, config)
-        source: MetricData = Live(opened.cloudwatch(), opened.logs(), datetime.now(UTC), hours or 3)
+        source: Metrics = Live(opened.cloudwatch(), opened.logs(), datetime.now(UTC), hours or 3)
     else:
         source = _recorded(data or SAMPLE, defined, hours, until)
     out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def render(
         typer.echo(f"{out / name}.png and .html: {len(body['widgets'])} widgets")
 
 
-def _recorded(path: Path, defined: Definitions, hours: float | None, until: datetime | None) -> MetricData:
+def _recorded(path: Path, defined: Definitions, hours: float | None, until: datetime | None) -> Metrics:
     """Recorded data, or a part of it; the states of its alarms follow from their definitions where none are recorded."""
     found = read(path)
     if until:

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from cli.dashboard.calculated import Line, lines_of
 from cli.dashboard.queried import answered, groups_of
-from cli.dashboard.recorded import MetricData
+from cli.dashboard.recorded import Metrics
 
 INK, FAINT, EDGE = "#16191f", "#687078", "#d5dbdb"
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#7f7f7f")
@@ -44,7 +44,7 @@ def colour(line: Line, place: int) -> str:
     return line.color or PALETTE[place % len(PALETTE)]
 
 
-def graph(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def graph(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A time series: lines, or stacked bars; and the threshold of its alarm, if one is drawn."""
     lines = [line for line in lines_of(properties, data) if line.series]
     period = int(properties["period"])
@@ -74,7 +74,7 @@ def graph(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
     axes.legend(handles, shown, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=6 if sum(len(each) for each in shown) < 50 else 4, fontsize=6.5, frameon=False, handlelength=1.2, columnspacing=1.2, labelcolor=INK)  # fmt: skip
 
 
-def _frame(axes: Axes, data: MetricData, period: int) -> None:
+def _frame(axes: Axes, data: Metrics, period: int) -> None:
     begin, end = data.begin, data.end
     if period >= DAY_SECONDS:  # whole days, of which the last has only begun
         begin, end = begin - begin % period - period // 2, end - end % period + period // 2 + period
@@ -129,7 +129,7 @@ def _with_gaps(series: Mapping[int, float], period: int) -> tuple[list[datetime]
     return times, heights
 
 
-def numbers(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def numbers(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """The latest value of each line, large."""
     axes.axis("off")
     lines = lines_of(properties, data)
@@ -146,7 +146,7 @@ def latest(line: Line) -> float:
     return line.series[max(line.series)] if line.series else math.nan
 
 
-def states_of(properties: Mapping[str, Any], data: MetricData) -> list[tuple[str, str, str]]:
+def states_of(properties: Mapping[str, Any], data: Metrics) -> list[tuple[str, str, str]]:
     """The alarms of a widget, those that ring first: name, state in words, colour."""
     named = [arn.rsplit(":", 1)[-1] for arn in properties["alarms"]]
     order = list(STATES)
@@ -155,7 +155,7 @@ def states_of(properties: Mapping[str, Any], data: MetricData) -> list[tuple[str
     return [(name, STATES[state][1], STATES[state][0]) for name, state in told]
 
 
-def alarms(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def alarms(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A chip for each alarm."""
     axes.axis("off")
     told = states_of(properties, data)
@@ -183,7 +183,7 @@ def _without_common_start(names: Sequence[str]) -> list[str]:
     return [name.removeprefix(next(iter(starts))) for name in names] if len(starts) == 1 else list(names)
 
 
-def rows_of(properties: Mapping[str, Any], data: MetricData) -> tuple[list[str], list[list[str]]]:
+def rows_of(properties: Mapping[str, Any], data: Metrics) -> tuple[list[str], list[list[str]]]:
     """A table's headings and cells. A column in which nothing stands is left out."""
     query = properties["query"]
     columns, rows = answered(query, data.lines(groups_of(query)))
@@ -195,7 +195,7 @@ def _cell(column: str, value: Any) -> str:
     return at(float(value)) if column == "last" and isinstance(value, int | float) else str(value)
 
 
-def table(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def table(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A table of text."""
     axes.axis("off")
     columns, rows = rows_of(properties, data)
@@ -214,7 +214,7 @@ def table(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
         x += (width + 2) / total
 
 
-def words(axes: Axes, properties: Mapping[str, Any], _data: MetricData) -> None:
+def words(axes: Axes, properties: Mapping[str, Any], _data: Metrics) -> None:
     """Markdown's headings and words; its links without their targets."""
     axes.axis("off")
     heading, *rest = properties["markdown"].split("\n")
@@ -223,7 +223,7 @@ def words(axes: Axes, properties: Mapping[str, Any], _data: MetricData) -> None:
     axes.text(0.0, 0.22, plain, transform=axes.transAxes, va="center", fontsize=8.5, color=FAINT)
 
 
-def draw(axes: Axes, widget: Mapping[str, Any], data: MetricData) -> None:
+def draw(axes: Axes, widget: Mapping[str, Any], data: Metrics) -> None:
     """Any widget."""
     properties = widget["properties"]
     by_kind = {"text": words, "alarm": alarms, "log": table}

@@ -38,7 +38,6 @@ SHOWN = "local"  # the stage whose dashboards draw it
 HOURS = 23
 CHECKS = timedelta(minutes=5)
 KEPT = ("flow", "category", "reason", "error", "outcome")  # of a line: what the dashboards' tables ask for
-GAUGES = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "BreakerOpen")
 SEED, EVENTS, ENTITIES = 4, 1_200, 160
 
 
@@ -65,19 +64,9 @@ class Recording:
     def recorded(self) -> Recorded:
         """As a file holds it."""
         begin = int(BEGIN.timestamp())
-        values = {key: _shorter(key, kept) for key, kept in self.values.items()}
+        values = {key: sorted(kept.items()) for key, kept in self.values.items()}
         told = f"a day of faults, seed {SEED}: ERPNext down for 12 hours, a revoked key, unwritable orders"
         return Recorded(begin, begin + HOURS * 3600, told, values, logs=self.lines)
-
-
-def _shorter(key: Key, kept: Mapping[int, list[float]]) -> list[tuple[int, list[float]]]:
-    """A gauge is kept as its highest value in five minutes, what is counted as it is."""
-    if key[1] not in GAUGES:
-        return sorted(kept.items())
-    highest: dict[int, float] = {}
-    for at, values in kept.items():
-        highest[at - at % 300] = max(*values, highest.get(at - at % 300, 0.0))
-    return [(at, [value]) for at, value in sorted(highest.items())]
 
 
 class Recorder(Telemetry):
