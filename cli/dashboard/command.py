@@ -9,10 +9,11 @@ import typer
 
 from cli.dashboard.definitions import Definitions, in_templates, synthesized
 from cli.dashboard.live import Live
+from cli.dashboard.logged import Logged
 from cli.dashboard.recorded import Metrics, read
 from cli.dashboard.states import states
 from cli.failure import Failed
-from cli.stage import ConfigOption, StageOption, open_stage, settings_of
+from cli.stage import LOCAL, ConfigOption, StageOption, open_stage, settings_of
 
 SAMPLE = Path(__file__).with_name("sample.json")
 
@@ -54,7 +55,12 @@ def render(
         raise Failed(f"There is no dashboard {dashboard!r}; there are: {', '.join(defined.dashboards)}.")
     if live:
         opened = open_stage(stage, config)
-        source: Metrics = Live(opened.cloudwatch(), opened.logs(), datetime.now(UTC), hours or 3)
+        source: Metrics
+        clients, now = (opened.cloudwatch(), opened.logs()), datetime.now(UTC)
+        if settings.stage == LOCAL:  # the local AWS makes no metrics of logs
+            source = Logged(*clients, now, hours or 3, LOCAL, defined)
+        else:
+            source = Live(*clients, now, hours or 3)
     else:
         source = _recorded(data or SAMPLE, defined, hours, until)
     out.mkdir(parents=True, exist_ok=True)
