@@ -166,7 +166,7 @@ def alarms(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
         x, y = (place // rows) / columns, 1 - (place % rows + 0.5) / rows
         axes.text(x + 0.01, y, state, transform=axes.transAxes, va="center", fontsize=7.5, color="white", fontweight="bold", bbox={"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": "none"})  # fmt: skip
         axes.text(
-            x + (0.1 if columns == 1 else 0.085),
+            x + (0.11 if columns == 1 else 0.095),
             y,
             _cut(name, 76 // columns),
             transform=axes.transAxes,
