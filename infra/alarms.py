@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
-from constructs import Construct, IDependable
+from constructs import Construct
 
 from hub import names
 
@@ -141,9 +141,11 @@ def compose(
     why: str,
     topic_arn: str,
     suppressor: str = "",
-    after: Sequence[IDependable] = (),
 ) -> str:
-    """A composite alarm: so that one outage makes one page. `suppressor` is an alarm during which it stays silent."""
+    """A composite alarm: so that one outage makes one page. `suppressor` is an alarm during which it stays silent.
+
+    CloudWatch takes a rule only when the alarms that it names exist: it is made after those of them that are beside it.
+    """
     stack = cdk.Stack.of(scope)
     quiet: dict[str, Any] = {
         "actions_suppressor": stack.format_arn(
@@ -164,8 +166,11 @@ def compose(
         alarm_actions=[topic_arn],
         **(quiet if suppressor else {}),
     )
-    for each in after:
-        alarm.node.add_dependency(each)
+    for each in scope.node.children:
+        if not isinstance(each, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) or each is alarm:
+            continue
+        if f'"{each.alarm_name}"' in rule or each.alarm_name == suppressor:
+            alarm.node.add_dependency(each)
     return str(alarm.alarm_name)
 
 

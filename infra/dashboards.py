@@ -18,6 +18,7 @@ from infra.platform import Platform
 from infra.watch import queue_age_seconds
 from infra.widgets import BLUE, DAY, GREEN, GREY, ORANGE, PURPLE, RED, TEAL, Page, Row, expression, metric
 
+MOST_FLOWS = 30  # a dashboard holds 2,500 metrics
 FEW = 3  # flows of which each percentile is drawn; of more, the P95 of each
 OUTCOMES = {
     "Applied": GREEN,
@@ -32,7 +33,8 @@ GB_SECOND_DOLLARS, INVOCATION_DOLLARS, FIFO_CALL_DOLLARS = 0.0000133334, 0.00000
 CALLS_PER_MESSAGE = 3  # sent, received, deleted
 BILLED = ("AWSLambda", "AmazonSQS", "AmazonDynamoDB", "AmazonCloudWatch", "AWSSecretsManager", "AmazonS3")
 TOP_ERRORS = (
-    "filter ispresent(category) | stats count(*) as times, max(@timestamp) as last by flow, category, reason, error "
+    "filter ispresent(category) | fields coalesce(reason, error) as trouble "
+    "| stats count(*) as times, max(@timestamp) as last by flow, category, trouble "
     "| sort times desc | limit 10"
 )
 LAST_SUCCESS = (
@@ -168,7 +170,7 @@ def integration_dashboard(config: Config, platform: Platform, place: Place, inte
     """The dashboard of one integration: of the flows that start there; of those that end there, where none does."""
     stage, page = config.stage, Page(place.region)
     sends = bool(manifest_of(config.integrations[integration]).webhook) and bool(config.flows_from(integration))
-    flows = list(config.flows_from(integration) or config.flows_to(integration))
+    flows = list(config.flows_from(integration) or config.flows_to(integration))[:MOST_FLOWS]
     ours = {"stage": stage, "integration": integration}
     connector = config.integrations[integration].connector
     page.text(f"# {integration}\n{connector} · flows: {', '.join(flows)}", height=2)
@@ -273,7 +275,8 @@ def _numbers(of: Mapping[str, str]) -> list[Row]:
         own("Applied", of, "Sum", "applied", period=DAY),
         own("Failed", of, "Sum", "errors", id="errors", period=DAY),
         expression("100*errors/tried", "error rate %", period=DAY),
-        own("EndToEndMilliseconds", of, "p95", "P95 end to end (ms)", period=DAY),
+        own("EndToEndMilliseconds", of, "p95", id="p95", visible=False, period=DAY),
+        expression("p95/1000", "P95 end to end, seconds", period=DAY),
         own("Failed", of, "SampleCount", id="lately", visible=False, period=60),
         expression(
             "TIME_SERIES((MAX(EPOCH(FILL(lately,0))) - MAX(EPOCH(lately)))/60)",
@@ -325,26 +328,29 @@ def _traffic(page: Page, flows: Sequence[tuple[str, Mapping[str, str]]], config:
     )
     percentiles = (("p50", GREEN), ("p95", ORANGE), ("p99", RED)) if len(flows) <= FEW else (("p95", ""),)
     page.graph(
-        "End to end: the source's clock to the document (ms)",
+        "End to end: the source's clock to the document (s)",
         [
-            own(
+            row
+            for number, (label, of) in enumerate(flows)
+            for stat, color in percentiles
+            for row in _seconds(
                 "EndToEndMilliseconds",
                 of,
                 stat,
-                stat.upper() if not several else f"{stat.upper()} {label}",
+                _labelled(stat.upper(), label, labels),
+                f"{stat}x{number}",
                 **({"color": color} if color and not several else {}),
             )
-            for label, of in flows
-            for stat, color in percentiles
         ],
-        limit=("alarm on P95", limits.p95_seconds * 1000),
+        limit=("alarm on P95", limits.p95_seconds),
     )
     page.graph(
-        "Where the time goes: P95 of each stage (ms)",
+        "Where the time goes: P95 of each stage (s)",
         [
-            own(name, of, "p95", _labelled(stage, label, labels))
-            for label, of in flows
+            row
+            for number, (label, of) in enumerate(flows)
             for name, stage in (("QueueMilliseconds", "queue"), ("DeliveryMilliseconds", "delivery"))
+            for row in _seconds(name, of, "p95", _labelled(stage, label, labels), f"{stage}{number}")
         ],
     )
     page.graph(
@@ -370,6 +376,11 @@ def _traffic(page: Page, flows: Sequence[tuple[str, Mapping[str, str]]], config:
         [own("InFlightLimit", of, "Average", label) for label, of in flows if "flow" in of]
         or [own("DestinationCalls", flows[0][1], "Sum", "calls to all destinations")],
     )
+
+
+def _seconds(name: str, of: Mapping[str, str], stat: str, label: str, ident: str, **options: Any) -> list[Row]:
+    """A metric of milliseconds, drawn in seconds."""
+    return [own(name, of, stat, id=ident, visible=False), expression(f"{ident}/1000", label, **options)]
 
 
 def _hidden(name: str, flows: Sequence[tuple[str, Mapping[str, str]]], prefix: str, stat: str = "Sum") -> list[Row]:

@@ -82,13 +82,13 @@ class Pulse(cdk.NestedStack):
         down = {name: self._check(name, "down", self._checks_in(name), not_serving) for name in config.connected}
         if not platform.composite_alarms:
             return
-        checked, blind = list(self.node.children), ""
+        blind = ""
         if len(unhealthy) > 1:
             why = (
                 "Every integration fails its health checks at once: the hub, its network or AWS is in trouble, not they"
             )
             rule = all_of(list(unhealthy.values()))
-            blind = compose(self, "hub", "blind", stage=stage, rule=rule, why=why, topic_arn=critical, after=checked)
+            blind = compose(self, "hub", "blind", stage=stage, rule=rule, why=why, topic_arn=critical)
         for name in config.connected:
             children = [unhealthy[name], down[name]]
             if config.flows_to(name):
@@ -102,7 +102,6 @@ class Pulse(cdk.NestedStack):
                 why=f"{name} does not serve. Its flows wait and lose nothing; the alarms of flows to it are held back",
                 topic_arn=critical,
                 suppressor=blind,
-                after=list(self.node.children),
             )
 
     def _checks_in(self, integration: str) -> int:
@@ -179,7 +178,6 @@ class Watch(cdk.NestedStack):
             why=why,
             topic_arn=self._topics[severity],
             suppressor=suppressor,
-            after=list(self.node.children),
         )
 
     def _own(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from cli.dashboard.recorded import MetricData, Series, key_of
+from cli.dashboard.recorded import Metrics, Series, key_of
 
 SEARCH = re.compile(r"SEARCH\('\{(?P<schema>[^}]+)\} (?P<terms>.*)', '(?P<stat>[^']+)', (?P<period>\d+)\)$")
 TERM = re.compile(r'(\w+)="([^"]*)"')
@@ -35,7 +35,7 @@ class Line:
     on_the_right: bool = False
 
 
-def lines_of(properties: Mapping[str, Any], data: MetricData) -> list[Line]:
+def lines_of(properties: Mapping[str, Any], data: Metrics) -> list[Line]:
     """The visible lines of a metric widget."""
     known: dict[str, Value] = {}
     metric_ids: set[str] = set()
@@ -65,7 +65,7 @@ def lines_of(properties: Mapping[str, Any], data: MetricData) -> list[Line]:
 
 
 def _calculated(
-    options: Mapping[str, Any], known: Mapping[str, Value], metric_ids: set[str], data: MetricData, period: int
+    options: Mapping[str, Any], known: Mapping[str, Value], metric_ids: set[str], data: Metrics, period: int
 ) -> list[tuple[str, Series]]:
     text, label = options["expression"], options.get("label", "")
     if search := SEARCH.match(text):
@@ -74,7 +74,7 @@ def _calculated(
     return [(label or text, value if isinstance(value, dict) else {data.end: value})]
 
 
-def _searched(search: re.Match[str], label: str, data: MetricData) -> list[tuple[str, Series]]:
+def _searched(search: re.Match[str], label: str, data: Metrics) -> list[tuple[str, Series]]:
     namespace, *dimensions = search["schema"].split(",")
     terms = dict(TERM.findall(search["terms"]))
     name = terms.pop("MetricName", None)
@@ -91,7 +91,7 @@ def _searched(search: re.Match[str], label: str, data: MetricData) -> list[tuple
 class _Math:
     """Evaluates one expression. Raises ValueError for what it does not know: a dashboard must not show a wrong number."""
 
-    def __init__(self, known: Mapping[str, Value], metric_ids: set[str], data: MetricData, period: int) -> None:
+    def __init__(self, known: Mapping[str, Value], metric_ids: set[str], data: Metrics, period: int) -> None:
         self._known, self._metric_ids, self._data, self._period = known, metric_ids, data, period
 
     def value(self, node: ast.expr) -> Value:

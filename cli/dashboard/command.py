@@ -9,10 +9,11 @@ import typer
 
 from cli.dashboard.definitions import Definitions, in_templates, synthesized
 from cli.dashboard.live import Live
-from cli.dashboard.recorded import MetricData, read
+from cli.dashboard.logged import Logged
+from cli.dashboard.recorded import Metrics, read
 from cli.dashboard.states import states
 from cli.failure import Failed
-from cli.stage import ConfigOption, StageOption, open_stage, settings_of
+from cli.stage import LOCAL, ConfigOption, StageOption, open_stage, settings_of
 
 SAMPLE = Path(__file__).with_name("sample.json")
 
@@ -32,7 +33,12 @@ def render(
         Path | None, typer.Option("--data", help="Recorded metric data; without it, that of a run of the local hub.")
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="CloudWatch's own data instead.")] = False,
-    hours: Annotated[float, typer.Option("--hours", min=0.1, help="With --live: how far back.")] = 3,
+    hours: Annotated[
+        float | None, typer.Option("--hours", min=0.1, help="How far back: 3 with --live, else all that is recorded.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", help="The last moment (UTC) that is shown, of what is recorded.")
+    ] = None,
     templates: Annotated[
         Path | None, typer.Option("--templates", help="Synthesized templates (cdk.out), instead of synthesizing now.")
     ] = None,
@@ -49,9 +55,14 @@ def render(
         raise Failed(f"There is no dashboard {dashboard!r}; there are: {', '.join(defined.dashboards)}.")
     if live:
         opened = open_stage(stage, config)
-        source: MetricData = Live(opened.cloudwatch(), opened.logs(), datetime.now(UTC), hours)
+        source: Metrics
+        clients, now = (opened.cloudwatch(), opened.logs()), datetime.now(UTC)
+        if settings.stage == LOCAL:  # the local AWS makes no metrics of logs
+            source = Logged(*clients, now, hours or 3, LOCAL, defined)
+        else:
+            source = Live(*clients, now, hours or 3)
     else:
-        source = _recorded(data or SAMPLE, defined)
+        source = _recorded(data or SAMPLE, defined, hours, until)
     out.mkdir(parents=True, exist_ok=True)
     for name, body in shown.items():
         picture(name, body, source, out / f"{name}.png")
@@ -59,7 +70,11 @@ def render(
         typer.echo(f"{out / name}.png and .html: {len(body['widgets'])} widgets")
 
 
-def _recorded(path: Path, defined: Definitions) -> MetricData:
-    """Recorded data; the states of its alarms follow from their definitions where none are recorded."""
+def _recorded(path: Path, defined: Definitions, hours: float | None, until: datetime | None) -> Metrics:
+    """Recorded data, or a part of it; the states of its alarms follow from their definitions where none are recorded."""
     found = read(path)
+    if until:
+        found = replace(found, end=int(until.replace(tzinfo=UTC).timestamp()), alarms={})
+    if hours:
+        found = replace(found, begin=int(found.end - hours * 3600))
     return replace(found, alarms={**states(defined, found), **found.alarms})

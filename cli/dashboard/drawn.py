@@ -12,13 +12,15 @@ from matplotlib.ticker import FuncFormatter
 
 from cli.dashboard.calculated import Line, lines_of
 from cli.dashboard.queried import answered, groups_of
-from cli.dashboard.recorded import MetricData
+from cli.dashboard.recorded import Metrics
 
 INK, FAINT, EDGE = "#16191f", "#687078", "#d5dbdb"
 PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#7f7f7f")
 STATES = {"OK": ("#1d8102", "OK"), "ALARM": ("#d13212", "ALARM"), "INSUFFICIENT_DATA": ("#879596", "no data")}
 MOST_IN_LEGEND = 8
+CHARACTERS = 128  # of a table's row
 DAY_SECONDS = 86_400
+MOST_PERIODS_APART = 6
 
 
 def number(value: float) -> str:
@@ -42,7 +44,7 @@ def colour(line: Line, place: int) -> str:
     return line.color or PALETTE[place % len(PALETTE)]
 
 
-def graph(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def graph(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A time series: lines, or stacked bars; and the threshold of its alarm, if one is drawn."""
     lines = [line for line in lines_of(properties, data) if line.series]
     period = int(properties["period"])
@@ -69,10 +71,10 @@ def graph(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
         [f"… and {len(labels) - MOST_IN_LEGEND} more"] if len(labels) > MOST_IN_LEGEND else []
     )
     handles = handles[: len(shown)]
-    axes.legend(handles, shown, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, fontsize=6.5, frameon=False, handlelength=1.2, columnspacing=1.2, labelcolor=INK)  # fmt: skip
+    axes.legend(handles, shown, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=6 if sum(len(each) for each in shown) < 50 else 4, fontsize=6.5, frameon=False, handlelength=1.2, columnspacing=1.2, labelcolor=INK)  # fmt: skip
 
 
-def _frame(axes: Axes, data: MetricData, period: int) -> None:
+def _frame(axes: Axes, data: Metrics, period: int) -> None:
     begin, end = data.begin, data.end
     if period >= DAY_SECONDS:  # whole days, of which the last has only begun
         begin, end = begin - begin % period - period // 2, end - end % period + period // 2 + period
@@ -91,9 +93,9 @@ def _frame(axes: Axes, data: MetricData, period: int) -> None:
 def _plot(axes: Axes, lines: Sequence[Line], stacked: bool, period: int, place: int) -> None:
     if not stacked:
         for offset, line in enumerate(lines):
-            times = [_moment(moment) for moment in line.series]
-            marker = "o" if len(times) < 40 else None
-            axes.plot(times, list(line.series.values()), color=colour(line, place + offset), label=line.label, linewidth=1.4, marker=marker, markersize=2.6)  # type: ignore[arg-type]  # fmt: skip
+            times, heights = _with_gaps(line.series, period)
+            marker = "o" if len(line.series) < 60 else None
+            axes.plot(times, heights, color=colour(line, place + offset), label=line.label, linewidth=1.4, marker=marker, markersize=2.6)  # type: ignore[arg-type]  # fmt: skip
         return
     below: dict[int, float] = {}
     for offset, line in enumerate(lines):
@@ -112,7 +114,22 @@ def _plot(axes: Axes, lines: Sequence[Line], stacked: bool, period: int, place: 
             below[moment] = below.get(moment, 0.0) + height
 
 
-def numbers(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def _with_gaps(series: Mapping[int, float], period: int) -> tuple[list[datetime], list[float]]:
+    """A line ends where nothing was counted for a while: what was not measured is not drawn."""
+    times: list[datetime] = []
+    heights: list[float] = []
+    before: int | None = None
+    for moment, value in series.items():
+        if before is not None and moment - before > MOST_PERIODS_APART * period:
+            times.append(_moment(before + period))
+            heights.append(math.nan)
+        times.append(_moment(moment))
+        heights.append(value)
+        before = moment
+    return times, heights
+
+
+def numbers(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """The latest value of each line, large."""
     axes.axis("off")
     lines = lines_of(properties, data)
@@ -120,8 +137,8 @@ def numbers(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None
     for place, line in enumerate(lines):
         x = (place % columns + 0.5) / columns
         value = number(latest(line))
-        axes.text(x, 0.58, value, transform=axes.transAxes, ha="center", va="center", fontsize=21, color=INK)
-        axes.text(x, 0.2, _wrapped(line.label, 20), transform=axes.transAxes, ha="center", va="center", fontsize=7.5, color=FAINT)  # fmt: skip
+        axes.text(x, 0.58, value, transform=axes.transAxes, ha="center", va="center", fontsize=25, color=INK)
+        axes.text(x, 0.2, _wrapped(line.label, 20), transform=axes.transAxes, ha="center", va="center", fontsize=9, color=FAINT)  # fmt: skip
 
 
 def latest(line: Line) -> float:
@@ -129,7 +146,7 @@ def latest(line: Line) -> float:
     return line.series[max(line.series)] if line.series else math.nan
 
 
-def states_of(properties: Mapping[str, Any], data: MetricData) -> list[tuple[str, str, str]]:
+def states_of(properties: Mapping[str, Any], data: Metrics) -> list[tuple[str, str, str]]:
     """The alarms of a widget, those that ring first: name, state in words, colour."""
     named = [arn.rsplit(":", 1)[-1] for arn in properties["alarms"]]
     order = list(STATES)
@@ -138,7 +155,7 @@ def states_of(properties: Mapping[str, Any], data: MetricData) -> list[tuple[str
     return [(name, STATES[state][1], STATES[state][0]) for name, state in told]
 
 
-def alarms(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def alarms(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A chip for each alarm."""
     axes.axis("off")
     told = states_of(properties, data)
@@ -147,8 +164,16 @@ def alarms(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
     rows = max(math.ceil(len(told) / columns), 4)
     for place, (name, (_, state, fill)) in enumerate(zip(names, told, strict=True)):
         x, y = (place // rows) / columns, 1 - (place % rows + 0.5) / rows
-        axes.text(x + 0.01, y, state, transform=axes.transAxes, va="center", fontsize=6.5, color="white", fontweight="bold", bbox={"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": "none"})  # fmt: skip
-        axes.text(x + 0.13, y, _cut(name, 88 // columns), transform=axes.transAxes, va="center", fontsize=7, color=INK)
+        axes.text(x + 0.01, y, state, transform=axes.transAxes, va="center", fontsize=7.5, color="white", fontweight="bold", bbox={"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": "none"})  # fmt: skip
+        axes.text(
+            x + (0.11 if columns == 1 else 0.095),
+            y,
+            _cut(name, 76 // columns),
+            transform=axes.transAxes,
+            va="center",
+            fontsize=8,
+            color=INK,
+        )
 
 
 def _without_common_start(names: Sequence[str]) -> list[str]:
@@ -158,7 +183,7 @@ def _without_common_start(names: Sequence[str]) -> list[str]:
     return [name.removeprefix(next(iter(starts))) for name in names] if len(starts) == 1 else list(names)
 
 
-def rows_of(properties: Mapping[str, Any], data: MetricData) -> tuple[list[str], list[list[str]]]:
+def rows_of(properties: Mapping[str, Any], data: Metrics) -> tuple[list[str], list[list[str]]]:
     """A table's headings and cells. A column in which nothing stands is left out."""
     query = properties["query"]
     columns, rows = answered(query, data.lines(groups_of(query)))
@@ -170,7 +195,7 @@ def _cell(column: str, value: Any) -> str:
     return at(float(value)) if column == "last" and isinstance(value, int | float) else str(value)
 
 
-def table(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
+def table(axes: Axes, properties: Mapping[str, Any], data: Metrics) -> None:
     """A table of text."""
     axes.axis("off")
     columns, rows = rows_of(properties, data)
@@ -178,10 +203,10 @@ def table(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
         axes.text(0.5, 0.5, "nothing found", transform=axes.transAxes, ha="center", color=FAINT, fontsize=8)
         return
     widest = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
-    budget = 122
-    spare = budget - sum(min(width, 24) + 2 for width in widest)
-    widths = [min(width, 24) + (max(spare, 0) if width > 24 and width == max(widest) else 0) for width in widest]
-    x, total = 0.0, sum(width + 2 for width in widths)
+    widths = [min(width, 24) for width in widest]
+    longest = widest.index(max(widest))  # it gets what the others leave
+    widths[longest] = min(widest[longest], CHARACTERS - sum(width + 2 for width in widths) + widths[longest])
+    x, total = 0.0, max(sum(width + 2 for width in widths), CHARACTERS)
     for place, (heading, width) in enumerate(zip(columns, widths, strict=True)):
         axes.text(x, 1, heading, transform=axes.transAxes, va="top", fontsize=7, color=FAINT)
         for line, row in enumerate(rows[:10], 1):
@@ -189,7 +214,7 @@ def table(axes: Axes, properties: Mapping[str, Any], data: MetricData) -> None:
         x += (width + 2) / total
 
 
-def words(axes: Axes, properties: Mapping[str, Any], _data: MetricData) -> None:
+def words(axes: Axes, properties: Mapping[str, Any], _data: Metrics) -> None:
     """Markdown's headings and words; its links without their targets."""
     axes.axis("off")
     heading, *rest = properties["markdown"].split("\n")
@@ -198,7 +223,7 @@ def words(axes: Axes, properties: Mapping[str, Any], _data: MetricData) -> None:
     axes.text(0.0, 0.22, plain, transform=axes.transAxes, va="center", fontsize=8.5, color=FAINT)
 
 
-def draw(axes: Axes, widget: Mapping[str, Any], data: MetricData) -> None:
+def draw(axes: Axes, widget: Mapping[str, Any], data: Metrics) -> None:
     """Any widget."""
     properties = widget["properties"]
     by_kind = {"text": words, "alarm": alarms, "log": table}

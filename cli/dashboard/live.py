@@ -31,7 +31,7 @@ class Live:
         self._states = cache(self._read_states)
 
     def series(self, key: Key, stat: str, period: int, region: str = "") -> Series:
-        """As MetricData."""
+        """As Metrics."""
         namespace, name, dimensions = key
         client = self._elsewhere(region) if region else self._cloudwatch
         begin = self.begin - (2 * period if period >= 86_400 else 0)
@@ -62,7 +62,7 @@ class Live:
         return dict(sorted(found.items()))
 
     def found(self, namespace: str, dimensions: frozenset[str]) -> Iterator[Key]:
-        """As MetricData."""
+        """As Metrics."""
         for page in self._cloudwatch.get_paginator("list_metrics").paginate(Namespace=namespace):
             for each in page["Metrics"]:
                 values = {one["Name"]: one["Value"] for one in each.get("Dimensions", [])}
@@ -70,11 +70,11 @@ class Live:
                     yield key_of(namespace, each["MetricName"], values)
 
     def alarm(self, name: str) -> str:
-        """As MetricData."""
+        """As Metrics."""
         return self._states().get(name, "INSUFFICIENT_DATA")
 
     def lines(self, groups: Sequence[str]) -> list[dict[str, Any]]:
-        """As MetricData; at most 10,000 of those that a table can be about."""
+        """As Metrics; at most 10,000 of those that a table can be about."""
         query = f"fields @timestamp, {', '.join(MEMBERS)} | filter ispresent(event) | limit 10000"
         asked = self._logs.start_query(
             logGroupNames=list(groups), startTime=self.begin, endTime=self.end, queryString=query

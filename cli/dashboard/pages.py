@@ -14,7 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from cli.dashboard import drawn
 from cli.dashboard.calculated import lines_of
-from cli.dashboard.recorded import MetricData
+from cli.dashboard.recorded import Metrics
 
 COLUMN_INCHES, ROW_INCHES, DPI = 0.8, 0.52, 100
 HEAD_INCHES = 0.35  # a widget's title
@@ -37,7 +37,7 @@ footer{color:#687078;margin-top:10px;font-size:12px}
 """
 
 
-def picture(name: str, body: Mapping[str, Any], data: MetricData, path: Path) -> None:
+def picture(name: str, body: Mapping[str, Any], data: Metrics, path: Path) -> None:
     """Write a dashboard as PNG."""
     widgets = body["widgets"]
     rows = max(each["y"] + each["height"] for each in widgets) + 1
@@ -79,10 +79,11 @@ def _card(figure: Figure, box: tuple[float, float, float, float], whole: tuple[f
         linewidth=0.8,
         transform=figure.transFigure,
         figure=figure,
+        zorder=-1,
     )
 
 
-def page(name: str, body: Mapping[str, Any], data: MetricData, path: Path) -> None:
+def page(name: str, body: Mapping[str, Any], data: Metrics, path: Path) -> None:
     """Write a dashboard as HTML."""
     cells = "\n".join(_section(widget, data) for widget in body["widgets"])
     path.write_text(
@@ -93,7 +94,7 @@ def page(name: str, body: Mapping[str, Any], data: MetricData, path: Path) -> No
     )
 
 
-def _section(widget: Mapping[str, Any], data: MetricData) -> str:
+def _section(widget: Mapping[str, Any], data: Metrics) -> str:
     properties = widget["properties"]
     place = f"grid-column:span {widget['width']}"
     if widget["type"] == "text":
@@ -103,7 +104,7 @@ def _section(widget: Mapping[str, Any], data: MetricData) -> str:
     return f'<section style="{place}"><h2>{html.escape(properties["title"])}</h2>{_inner(widget, data)}</section>'
 
 
-def _inner(widget: Mapping[str, Any], data: MetricData) -> str:
+def _inner(widget: Mapping[str, Any], data: Metrics) -> str:
     properties = widget["properties"]
     if widget["type"] == "alarm":
         chips = (
@@ -125,7 +126,7 @@ def _inner(widget: Mapping[str, Any], data: MetricData) -> str:
     return _svg(widget, data)
 
 
-def _svg(widget: Mapping[str, Any], data: MetricData) -> str:
+def _svg(widget: Mapping[str, Any], data: Metrics) -> str:
     wide, high = widget["width"] * COLUMN_INCHES, widget["height"] * ROW_INCHES
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hub", "font.family": "sans-serif"}):
         figure = Figure(figsize=(wide, high))
@@ -140,5 +141,5 @@ def _svg(widget: Mapping[str, Any], data: MetricData) -> str:
     )  # ids are the page's, not the picture's
 
 
-def _foot(name: str, data: MetricData) -> str:
+def _foot(name: str, data: Metrics) -> str:
     return f"{name} · {data.of} · {drawn.at(data.begin)} to {drawn.at(data.end)} UTC"

@@ -7,6 +7,7 @@ from typing import Any
 
 SOURCE = re.compile(r"SOURCE '([^']+)'")
 AGGREGATE = re.compile(r"(count|max)\(([^)]*)\) as (\w+)")
+COALESCE = re.compile(r"coalesce\(([\w, ]+)\) as (\w+)")
 Rows = list[dict[str, Any]]
 
 
@@ -29,6 +30,8 @@ def answered(query: str, lines: Iterable[Mapping[str, Any]]) -> tuple[list[str],
         if verb == "filter":
             keep = _condition(rest)
             rows = [row for row in rows if keep(row)]
+        elif verb == "fields":
+            rows = [{**row, **_field(rest, row)} for row in rows]
         elif verb == "stats":
             columns, rows = _stats(rest, rows)
         elif verb == "sort":
@@ -48,6 +51,12 @@ def _condition(text: str) -> Callable[[Mapping[str, Any]], bool]:
         values = json.loads(listed[2])
         return lambda row: row.get(listed[1]) in values
     raise ValueError(f"a filter that this does not know: {text}")
+
+
+def _field(text: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    if made := COALESCE.fullmatch(text):
+        return {made[2]: next((row[name.strip()] for name in made[1].split(",") if row.get(name.strip())), "")}
+    raise ValueError(f"a field that this does not know: {text}")
 
 
 def _stats(text: str, rows: Rows) -> tuple[list[str], Rows]:

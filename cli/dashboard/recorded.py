@@ -23,7 +23,7 @@ Series = dict[int, float]  # Unix seconds at which a period begins → value
 Key = tuple[str, str, tuple[tuple[str, str], ...]]  # namespace, name, sorted dimensions
 
 
-class MetricData(Protocol):
+class Metrics(Protocol):
     """What dashboards are drawn from."""
 
     @property
@@ -63,7 +63,7 @@ class Recorded:
     logs: Sequence[dict[str, Any]] = ()
 
     def series(self, key: Key, stat: str, period: int, region: str = "") -> Series:  # noqa: ARG002 - of the live data
-        """As MetricData."""
+        """As Metrics."""
         buckets: dict[int, list[float]] = {}
         for at, values in self.values.get(key, ()):
             if self.begin <= at <= self.end:
@@ -71,18 +71,19 @@ class Recorded:
         return {at: statistic(stat, values) for at, values in sorted(buckets.items()) if values}
 
     def found(self, namespace: str, dimensions: frozenset[str]) -> Iterator[Key]:
-        """As MetricData."""
+        """As Metrics."""
         for key in self.values:
             if key[0] == namespace and {name for name, _ in key[2]} == dimensions:
                 yield key
 
     def alarm(self, name: str) -> str:
-        """As MetricData."""
+        """As Metrics."""
         return self.alarms.get(name, "INSUFFICIENT_DATA")
 
     def lines(self, groups: Sequence[str]) -> list[dict[str, Any]]:
-        """As MetricData."""
-        return [line for line in self.logs if line.get("group") in groups]
+        """As Metrics."""
+        within = (line for line in self.logs if self.begin <= line.get("at", self.begin) <= self.end)
+        return [line for line in within if line.get("group") in groups]
 
 
 def statistic(stat: str, values: Sequence[float]) -> float:

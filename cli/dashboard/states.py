@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.dashboard.definitions import Definitions
-from cli.dashboard.recorded import MetricData, Series, key_of
+from cli.dashboard.recorded import Metrics, Series, key_of
 
 OK, ALARM, UNKNOWN = "OK", "ALARM", "INSUFFICIENT_DATA"
 NAMED = re.compile(r'ALARM\("([^"]+)"\)')
 
 
-def states(defined: Definitions, data: MetricData) -> dict[str, str]:
+def states(defined: Definitions, data: Metrics) -> dict[str, str]:
     """The state of every alarm by name. The hours of a metric-math alarm are left out: it counts as always expected."""
     found = {name: _state(alarm, data) for name, alarm in defined.alarms.items()}
     for name, composite in defined.composites.items():
@@ -21,7 +21,7 @@ def states(defined: Definitions, data: MetricData) -> dict[str, str]:
     return found
 
 
-def _state(alarm: Mapping[str, Any], data: MetricData) -> str:
+def _state(alarm: Mapping[str, Any], data: Metrics) -> str:
     stat = alarm
     if "Metrics" in alarm:
         stat = next(

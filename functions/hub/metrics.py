@@ -112,7 +112,7 @@ CATALOGUE: dict[str, Metric] = {
             ParkedReleased="parked events that go on",
             ParkedDead="parked events that waited in vain",
         ),
-        *_of("dlq", (FLOW, CATEGORY), DeadLetters="dead letters that were recorded, by category"),
+        *_of("dlq", (STAGE, FLOW, CATEGORY), DeadLetters="dead letters that were recorded, by category"),
         *_of("dlq", (INTEGRATION,), EscalatedDeadLetters="dead letters that only a person can end, by their source"),
         *_of("dlq", (FLOW,), ResolvedDeadLetters="dead letters that ended well", RetriedDeadLetters="their new tries"),
         *_of("dlq", (STAGE,), NotRecorded="dead letters that stay in their queue, as the ledger did not answer"),

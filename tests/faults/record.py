@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from moto import mock_aws
 
 from adapters.counted import CountedHttp, tally
-from adapters.telemetry import Measured, Telemetry
+from adapters.telemetry import EdgeTelemetry, Telemetry
 from adapters.wiring import BreakerHub, DeliveryHub, DlqHub, WebhookHub
 from cli.dashboard.recorded import Key, Recorded, key_of, write
 from hub import names
@@ -62,7 +64,7 @@ class Recording:
     def recorded(self) -> Recorded:
         """As a file holds it."""
         begin = int(BEGIN.timestamp())
-        values = {key: [(at, seen) for at, seen in sorted(kept.items())] for key, kept in self.values.items()}
+        values = {key: sorted(kept.items()) for key, kept in self.values.items()}
         told = f"a day of faults, seed {SEED}: ERPNext down for 12 hours, a revoked key, unwritable orders"
         return Recorded(begin, begin + HOURS * 3600, told, values, logs=self.lines)
 
@@ -90,10 +92,9 @@ class Recorder(Telemetry):
         """A bug of a story ends it."""
         raise AssertionError(message) from error
 
-    def measure(
-        self, message: str, about: Mapping[str, object], measured: Sequence[Measured], *, warns: bool = False
-    ) -> None:
-        self._write(message, self._line(about, measured), warns=warns)
+
+class EdgeRecorder(Recorder, EdgeTelemetry):
+    """The same, of the edge."""
 
 
 def _plain(value: object) -> str:
@@ -121,7 +122,8 @@ class RecordedWorld(World):
         return Recorder({"stage": SHOWN, **dimensions}, function, self.recording, self.clock)
 
     def _webhook_hub(self) -> WebhookHub:
-        telemetry = self._recorder(names.webhook_function(SHOWN, "shop-eu"), integration="shop-eu")
+        own = {"stage": SHOWN, "integration": "shop-eu"}
+        telemetry = EdgeRecorder(own, names.webhook_function(SHOWN, "shop-eu"), self.recording, self.clock)
         return replace(super()._webhook_hub(), telemetry=telemetry)
 
     def _delivery_hub(self) -> DeliveryHub:
@@ -146,7 +148,8 @@ class RecordedWorld(World):
 
     def _post(self, delivery: Delivery, hub: WebhookHub) -> int:
         began = time.perf_counter()
-        status = super()._post(delivery, hub)
+        with patch("infra.local.shopify.datetime", SimpleNamespace(now=lambda _: delivery.at)):  # the shop's own clock
+            status = super()._post(delivery, hub)
         self.recording.invoked(names.webhook_function(SHOWN, "shop-eu"), began)
         if status == 200:
             queue = names.queue(SHOWN, FLOW)

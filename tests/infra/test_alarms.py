@@ -365,6 +365,29 @@ def test_each_severity_tells_those_who_want_to_know(watched: Templates) -> None:
     assert not {"Policies", "ManagedPolicyArns"} & set(role["Properties"])
 
 
+def test_what_they_cost_is_what_the_docs_say(production: Templates) -> None:
+    plain, composite = (
+        [one.properties["AlarmName"] for one in production.all(kind)]
+        for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    )
+    said = re.findall(
+        r"^\| ([a-zA-Z, ]+) \| (\d+) \| (\d+) \| \$([\d.]+) \|$", (ROOT / "docs/alarms.md").read_text(), re.M
+    )
+
+    def of(*parts: str) -> tuple[int, int]:
+        both = [sum(any(part in name for part in parts) for name in names_) for names_ in (plain, composite)]
+        return both[0], both[1]
+
+    counted = {
+        "the shop and its flow": of("shop-eu"),
+        "ERPNext, with its breaker": of("production-erp-", "breaker-erp"),
+        "the hub": of("production-dlq", "production-hub-"),
+    }
+    assert {what: (int(alarms), int(composites)) for what, alarms, composites, _ in said} == counted
+    for _, alarms, composites, dollars in said:
+        assert float(dollars) == pytest.approx(int(alarms) * 0.1 + int(composites) * 0.5)
+
+
 def test_alarms_of_this_account_may_use_the_topics_and_no_other_service_may(watched: Templates) -> None:
     policies = watched.all("AWS::SNS::TopicPolicy")
 

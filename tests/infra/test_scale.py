@@ -110,6 +110,13 @@ def grown(synthesize: Synthesize, example: Config) -> Templates:
     )
 
 
+def shows_all_integrations(resource: dict[str, Any]) -> bool:
+    """The dashboards that show the hub and what is shared by all flows, and the alarm that all integrations fail."""
+    if resource["Type"] == "AWS::CloudWatch::Dashboard":
+        return resource["Properties"]["DashboardName"] in ("hub-production", "hub-production-erp")
+    return bool(resource["Properties"].get("AlarmName") == "hub-production-hub-blind")
+
+
 def told_of_siblings(resource: dict[str, Any]) -> dict[str, Any]:
     """A resource without the one thing that a function knows of other flows: what all to its destination may have in
     flight. It stands in nested templates, whose addresses say their content."""
@@ -133,6 +140,8 @@ def test_adding_an_integration_and_a_flow_changes_nothing_that_exists_but_what_i
                 assert resource["Properties"]["RouteSettings"].items() <= (
                     after[logical_id]["Properties"]["RouteSettings"].items()
                 )
+            elif shows_all_integrations(resource):
+                assert json.dumps(after[logical_id]).count("a-shop")
             elif resource["Properties"].get("Description") == "What hub-production-breaker-erp may do":
                 more = json.dumps(resource).replace('["shop-eu/*",', '["a-shop/*", "shop-eu/*",')
                 assert json.dumps(after[logical_id]) == more != json.dumps(resource)
