@@ -10,11 +10,10 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import botocore.session
-from botocore.config import Config as ClientConfig
-
+from adapters.aws_calls import Patience
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
+from adapters.session import Session
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import Telemetry
 from adapters.webhook_wiring import LateBodies
@@ -60,7 +59,7 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
 SENDERS = 8  # calls to SQS at the same time while a file is taken in
 PROBE_SECONDS = 10.0  # a destination that takes longer for its cheapest call does not serve
-PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
+PATIENT = Patience(connect_seconds=2.0, read_seconds=10.0, attempts=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,10 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     from adapters.dynamodb import DynamoLedger
     from adapters.standings import DynamoStandings
     from adapters.valves import wake
-    from hub.manifest import read_manifest
+    from hub.source_facts import read_source
 
     settings = DeliverySettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     sqs = session.create_client("sqs", config=PATIENT)
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT),
@@ -96,7 +95,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         utc_now,
     )
     timeout = settings.http_timeout_seconds
-    source = read_manifest(manifest_path(settings.source_connector))
+    source = read_source(manifest_path(settings.source_connector))
     dynamodb = session.create_client("dynamodb", config=PATIENT)
     destination, pacer = _paced_destination(settings, secrets, dynamodb)
     tender = breaker_function(settings.stage, settings.destination)
@@ -202,7 +201,7 @@ def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
     from adapters.sns import SnsNotices
 
     settings = DlqSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     return DlqHub(
         settings.flows_by_queue,
         DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
@@ -239,7 +238,7 @@ def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
     from adapters.valves import LambdaValves
 
     settings = BreakerSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     dynamodb = session.create_client("dynamodb", config=PATIENT)
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
@@ -285,7 +284,7 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     from adapters.reaching import open_stream
 
     settings = SyncSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
     )
@@ -335,11 +334,8 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
 
     settings = FilesSettings.from_env(environment)
     streams = {name: Declared.from_request(each) for name, each in unpacked(settings.streams).items()}
-    session: Any = botocore.session.get_session()
-    sqs, s3 = (
-        session.create_client(each, config=PATIENT.merge(ClientConfig(max_pool_connections=SENDERS)))
-        for each in ("sqs", "s3")
-    )
+    session = Session()
+    sqs, s3 = (session.create_client(each, config=PATIENT) for each in ("sqs", "s3"))
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
     senders = ThreadPoolExecutor(SENDERS)
