@@ -1,4 +1,6 @@
-"""Puts the parts of each Lambda together, once, in its init phase."""
+"""Puts the parts of each Lambda behind the edge together, once, in its init phase; each loads what it needs itself."""
+
+from __future__ import annotations
 
 import os
 import random
@@ -11,28 +13,18 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from adapters.aws_calls import Patience
+from adapters.late import LateBodies, undisturbed, utc_now
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.session import Session
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import Telemetry
-from adapters.webhook_wiring import LateBodies
-from adapters.webhook_wiring import WebhookHub as WebhookHub
-from adapters.webhook_wiring import receiver_of as receiver_of
-from adapters.webhook_wiring import utc_now as utc_now
-from adapters.webhook_wiring import webhook_hub as webhook_hub
 from connectors import connector_module, has_code, manifest_path
-from hub.breaker import Breakers, Limits
-from hub.dead_letter import Notices
 from hub.deliver import Route
-from hub.deliver_batch import DeadLetters
 from hub.errors import NotConfigured
 from hub.events import Event
 from hub.guard import Guard
-from hub.ledger import Ledger
 from hub.names import breaker_function, sync_function
-from hub.receive import message_of
-from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
     BreakerSettings,
     DeliverySettings,
@@ -41,8 +33,6 @@ from hub.settings import (
     SyncSettings,
     unpacked,
 )
-from hub.streams import Declared, Listing, Stream
-from hub.tend_breaker import Valves
 
 if TYPE_CHECKING:  # which the webhook Lambda need not load
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,11 +40,18 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
+    from hub.breaker import Breakers, Limits
     from hub.connector import Destination, Read
+    from hub.dead_letter import Notices
+    from hub.deliver_batch import DeadLetters
     from hub.drain import Messages
     from hub.files import Intake, Table
+    from hub.ledger import Ledger
     from hub.pace import Pacer
     from hub.records import Record
+    from hub.release_parked import FlowQueues, Heads, WaitingRoom
+    from hub.streams import Declared, Listing, Stream
+    from hub.tend_breaker import Valves
 
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
 SENDERS = 8  # calls to SQS at the same time while a file is taken in
@@ -78,6 +75,7 @@ class DeliveryHub:
     guard: Guard
 
 
+@undisturbed
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
     from adapters.dynamodb import DynamoLedger
@@ -141,8 +139,8 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
 
 
 def _paced_destination(
-    settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: "DynamoDBClient"
-) -> "tuple[Destination, Pacer]":
+    settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: DynamoDBClient
+) -> tuple[Destination, Pacer]:
     """The destination, and what keeps its calls to the pace; a database needs none beside its connections' number."""
     from adapters.databases import is_web
     from adapters.paced import PacedDestination, PacedHttp, Unpaced
@@ -160,20 +158,20 @@ def _paced_destination(
     return PacedDestination(destination, paced, utc_now), paced
 
 
-def _reader(connector: str) -> "Read":
+def _reader(connector: str) -> Read:
     """How a source's bodies are read. A connector without such code reads none; its events are recorded as ignored."""
     module = connector_module(connector) if has_code(connector) else None
     if hasattr(module, "read"):
         read: Read = module.read  # type: ignore[union-attr]  # hasattr has ruled None out
         return read
 
-    def read_nothing(event: Event, kind: str) -> "Record":  # noqa: ARG001 - the name that Read gives it
+    def read_nothing(event: Event, kind: str) -> Record:  # noqa: ARG001 - the name that Read gives it
         raise NotConfigured(f"the connector {connector} reads no records: take the action off {event.type}")
 
     return read_nothing
 
 
-def _destination(destination: "Destination", settings: DeliverySettings, dynamodb: "DynamoDBClient") -> "Destination":
+def _destination(destination: Destination, settings: DeliverySettings, dynamodb: DynamoDBClient) -> Destination:
     """A flow's destination; its `once` actions are claimed first."""
     if not settings.once:
         return destination
@@ -264,10 +262,10 @@ def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
 class SyncHub:
     """What the sync handler needs."""
 
-    cursors: "DynamoCursors"
-    backfills: "DynamoBackfills"
-    inventories: "Callable[[str], S3Inventories]"  # by the id of the function's request
-    open: Callable[[Declared], tuple[Stream, "Listing | Messages"]]
+    cursors: DynamoCursors
+    backfills: DynamoBackfills
+    inventories: Callable[[str], S3Inventories]  # by the id of the function's request
+    open: Callable[[Declared], tuple[Stream, Listing | Messages]]
     queue: Callable[[Sequence[Event]], None]
     go_on: Callable[[Mapping[str, Any]], None]
     telemetry: Telemetry
@@ -275,6 +273,7 @@ class SyncHub:
     sleep: Callable[[float], None]
 
 
+@undisturbed
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
     from adapters.backfills import DynamoBackfills
@@ -282,6 +281,7 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     from adapters.inventory import S3Inventories
     from adapters.lambdas import invoke_later
     from adapters.reaching import open_stream
+    from hub.receive import message_of
 
     settings = SyncSettings.from_env(environment)
     session = Session()
@@ -317,7 +317,7 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
 class FilesHub:
     """What the files handler needs."""
 
-    intake: "Intake"
+    intake: Intake
     go_on: Callable[[str], None]
     hide: Callable[[str, float], None]
     telemetry: Telemetry
@@ -331,6 +331,8 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     from adapters.inbox import SqsInbox
     from adapters.sns import SnsNotices
     from hub.files import Intake, stream_of
+    from hub.receive import message_of
+    from hub.streams import Declared
 
     settings = FilesSettings.from_env(environment)
     streams = {name: Declared.from_request(each) for name, each in unpacked(settings.streams).items()}
@@ -340,7 +342,7 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
     senders = ThreadPoolExecutor(SENDERS)
 
-    def open_table(stream: Stream, file: BinaryIO) -> "Table":
+    def open_table(stream: Stream, file: BinaryIO) -> Table:
         table: Table = connector_module(settings.connector).table(file, streams[stream.name].settings)
         return table
 
