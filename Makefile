@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast test-edge faults bench-files check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge faults bench-files gate check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
 SEED ?= 1
@@ -81,6 +81,9 @@ faults: setup ## SEED=n: a day under every fault at once, judged (minutes); LOCA
 
 bench-files: setup ## measure memory and time of a table of ROWS rows (default: 1000000; KIND=csv or xlsx)
 	@$(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.files --rows $(ROWS) --kind $(KIND)
+
+gate: setup ## hold cold starts, bundles and calls per event against their bounds, whatever the machine's load
+	@$(NO_ACCOUNT) $(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.gate
 
 check: setup ## lint, format and type checks
 	@.venv/bin/ruff check .

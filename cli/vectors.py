@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from adapters.wiring import receiver_of
+from adapters.webhook_wiring import receiver_of
 from cli.failure import Failed
 from connectors import connector_names, manifest_path
 from hub.deliveries import Delivery

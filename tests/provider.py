@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from adapters.wiring import WebhookHub, receiver_of
+from adapters.webhook_wiring import WebhookHub, receiver_of
 from cli.signing import Draft, Sender, signers
 from cli.signing.examples import Example, drafted
 from cli.signing.keys import KEY_ID, PAYPAL_CERTIFICATE, SNS_CERTIFICATE

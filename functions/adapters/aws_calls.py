@@ -4,11 +4,13 @@ What it keeps of botocore's "standard" retry mode: which errors are tried again,
 it adds: a wrong clock is corrected by AWS's own. The tests hold both against botocore.
 """
 
+import base64
 import json
 import random
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -45,7 +47,7 @@ class Patience(NamedTuple):
 
 
 class AwsService:
-    """The calls to one service. Not for several threads at the same time."""
+    """The calls to one service, by any number of threads: each call has a connection to itself."""
 
     def __init__(
         self,
@@ -68,13 +70,15 @@ class AwsService:
         self._draw = draw
         self._wait_scale = 0.025 if service == "dynamodb" else 0.05  # seconds; as botocore
         self._signer = Signer(service, endpoint.region)
-        self._connection = Connection(
+        self._connect = partial(
+            Connection,
             endpoint.host,
             endpoint.port,
             trust if endpoint.secure else (),
             patience.connect_seconds,
             patience.read_seconds,
         )
+        self._idle: list[Connection] = []
         self._ahead = 0.0  # seconds that AWS's clock is ahead of ours, where that is too much
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
@@ -85,10 +89,10 @@ class AwsService:
             error: AwsRefused | AwsSilent
             answer: Answer | None = None
             try:
-                answer = self._connection.exchange(self._request(method, path, headers, body))
+                answer = self._exchange(self._request(method, path, headers, body))
                 if 200 <= answer.status < 300:
                     return self._read(answer)
-                error = AwsRefused(code_of(answer), answer.status)
+                error = AwsRefused(code_of(answer), answer.status, self._told(answer))
             except AwsSilent as silent:
                 error = silent
             if attempt >= self._attempts or not self._worth_another(error, answer):
@@ -96,9 +100,23 @@ class AwsService:
             self._sleep(self._wait_seconds(error, answer, attempt))
             attempt += 1
 
+    def _exchange(self, request: bytes) -> Answer:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            return connection.exchange(request)
+        finally:
+            self._idle.append(connection)
+
     def _read(self, answer: Answer) -> Any:
         """What an answer says; raises AnswerBroken where that is nothing."""
         return answer.body
+
+    def _told(self, _answer: Answer) -> dict[str, Any]:
+        """What a refusal says beside its code."""
+        return {}
 
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         credentials = self._credentials.current()
@@ -154,6 +172,7 @@ class JsonService(AwsService):
     def __init__(self, target: str, version: str, *wired: Any, **clocks: Any) -> None:
         super().__init__(*wired, **clocks)
         self._target = target
+        self._has_bytes = target.startswith("DynamoDB")
         self._content_type = f"application/x-amz-json-{version}"
 
     def ask(self, operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,20 +182,41 @@ class JsonService(AwsService):
             "x-amz-target": f"{self._target}.{operation}",
             "x-amzn-query-mode": "true",  # errors bear the codes that they always had, where a service changed them
         }
-        told: dict[str, Any] = self.call("POST", "/", headers, json.dumps(asked).encode())
+        told: dict[str, Any] = self.call("POST", "/", headers, json.dumps(asked, default=_as_text).encode())
         return told
 
     def _read(self, answer: Answer) -> Any:
         stated = answer.headers.get("x-amz-crc32")  # DynamoDB's
         if stated and stated != str(zlib.crc32(answer.body)):
             raise AnswerBroken("its checksum is another than stated")
+        return self._parsed(answer.body) if answer.body else {}
+
+    def _told(self, answer: Answer) -> dict[str, Any]:
         try:
-            told = json.loads(answer.body) if answer.body else {}
+            return self._parsed(answer.body)
+        except AnswerBroken:  # of a proxy, say
+            return {}
+
+    def _parsed(self, body: bytes) -> dict[str, Any]:
+        try:
+            told = json.loads(body, object_hook=_with_bytes if self._has_bytes else None)
         except ValueError:
             told = None
         if not isinstance(told, dict):
             raise AnswerBroken("not a JSON object")
         return told
+
+
+def _as_text(value: Any) -> str:
+    """Bytes as AWS's JSON has them."""
+    return base64.b64encode(value).decode("ascii")
+
+
+def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
+    """An attribute of DynamoDB's that holds bytes, as bytes."""
+    if len(value) == 1 and isinstance(value.get("B"), str):
+        return {"B": base64.b64decode(value["B"])}
+    return value
 
 
 def code_of(answer: Answer) -> str:

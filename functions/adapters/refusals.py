@@ -1,13 +1,16 @@
 """What AWS says when it refuses, or that it said nothing, in one word for a message."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 
 class AwsRefused(Exception):
-    """AWS answered with an error; `code` is its name for it."""
+    """AWS answered with an error; `code` is its name for it, `told` what else it said."""
 
-    def __init__(self, code: str, status: int) -> None:
+    def __init__(self, code: str, status: int, told: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{code} (HTTP {status})")
+        self.told = told or {}
         self.code = code
         self.status = status
 

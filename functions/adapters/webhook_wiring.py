@@ -5,10 +5,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+from adapters.late import LateBodies, LateTokens, utc_now
 from adapters.lean import LeanAws, quick
 from adapters.secrets import IntegrationSecrets
 from adapters.sending import SqsSender
@@ -18,11 +19,6 @@ from hub.receive import Bodies, Outside, Receiver, Tokens
 from hub.schemes import scheme
 from hub.webhook_settings import PUBLISHED, WebhookSettings
 from hub.webhook_spec import WebhookSpec, read_webhook
-
-
-def utc_now() -> datetime:
-    """The clock of everything that ships."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +96,3 @@ def _addresses(allowed: Sequence[str], spec: WebhookSpec) -> Iterator[str]:
             yield from spec.addresses
         else:
             yield each
-
-
-@dataclass(slots=True)
-class LateBodies:
-    """Bodies whose client is made at the first body that is too large for a queue: most Lambdas never see one."""
-
-    make: Callable[[], Bodies]
-    made: Bodies | None = None
-
-    def keep(self, body: bytes) -> str:
-        """As Bodies.keep."""
-        self.made = self.made or self.make()
-        return self.made.keep(body)
-
-
-@dataclass(slots=True)
-class LateTokens:
-    """Tokens whose client is made at the first one: few integrations ask for them."""
-
-    make: Callable[[], Tokens]
-    made: Tokens | None = None
-
-    def event_of(self, token: str) -> str | None:
-        """As Tokens.event_of."""
-        self.made = self.made or self.make()
-        return self.made.event_of(token)
-
-    def keep(self, token: str, event_id: str) -> None:
-        """As Tokens.keep."""
-        self.made = self.made or self.make()
-        self.made.keep(token, event_id)

@@ -1,4 +1,6 @@
-"""Puts the parts of each Lambda together, once, in its init phase."""
+"""Puts the parts of each Lambda behind the edge together, once, in its init phase; each loads what it needs itself."""
+
+from __future__ import annotations
 
 import os
 import random
@@ -10,30 +12,19 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import botocore.session
-from botocore.config import Config as ClientConfig
-
+from adapters.aws_calls import Patience
+from adapters.late import LateBodies, undisturbed, utc_now
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
+from adapters.session import Session
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.telemetry import Telemetry
-from adapters.webhook_wiring import LateBodies
-from adapters.webhook_wiring import WebhookHub as WebhookHub
-from adapters.webhook_wiring import receiver_of as receiver_of
-from adapters.webhook_wiring import utc_now as utc_now
-from adapters.webhook_wiring import webhook_hub as webhook_hub
 from connectors import connector_module, has_code, manifest_path
-from hub.breaker import Breakers, Limits
-from hub.dead_letter import Notices
 from hub.deliver import Route
-from hub.deliver_batch import DeadLetters
 from hub.errors import NotConfigured, SecretUnavailable
 from hub.events import Event
 from hub.guard import Guard
-from hub.ledger import Ledger
 from hub.names import breaker_function, queue, secret, sync_function, webhook_function
-from hub.receive import message_of
-from hub.release_parked import FlowQueues, Heads, WaitingRoom
 from hub.settings import (
     BreakerSettings,
     DeliverySettings,
@@ -43,8 +34,6 @@ from hub.settings import (
     SyncSettings,
     unpacked,
 )
-from hub.streams import Declared, Listing, Stream
-from hub.tend_breaker import Valves
 
 if TYPE_CHECKING:  # which the webhook Lambda need not load
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,21 +41,28 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
     from adapters.inventory import S3Inventories
+    from hub.breaker import Breakers, Limits
     from hub.check_health import Looks
     from hub.connector import Destination, Read
+    from hub.dead_letter import Notices
+    from hub.deliver_batch import DeadLetters
     from hub.drain import Messages
     from hub.files import Intake, Table
     from hub.health import Records
+    from hub.ledger import Ledger
     from hub.mend_subscriptions import Mending
     from hub.pace import Pacer
     from hub.reconcile import Judge, Reconciliation
     from hub.records import Record
+    from hub.release_parked import FlowQueues, Heads, WaitingRoom
+    from hub.streams import Declared, Listing, Stream
     from hub.subscriptions import Wanted
+    from hub.tend_breaker import Valves
 
 DELETION = "deletion"  # the kind of record that a row is which the source says is gone
 SENDERS = 8  # calls to SQS at the same time while a file is taken in
 PROBE_SECONDS = 10.0  # a destination that takes longer for its cheapest call does not serve
-PATIENT = ClientConfig(connect_timeout=2.0, read_timeout=10.0, retries={"total_max_attempts": 4, "mode": "standard"})
+PATIENT = Patience(connect_seconds=2.0, read_seconds=10.0, attempts=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +83,17 @@ class DeliveryHub:
     told_by_webhook: Callable[[Event], bool] = bool
 
 
+@undisturbed
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
     from adapters.dynamodb import DynamoLedger
     from adapters.standings import DynamoStandings
     from adapters.valves import wake
-    from hub.manifest import read_manifest
+    from hub.source_facts import read_source
     from hub.together import Together
 
     settings = DeliverySettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     sqs = session.create_client("sqs", config=PATIENT)
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT),
@@ -105,7 +102,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         utc_now,
     )
     timeout = settings.http_timeout_seconds
-    source = read_manifest(manifest_path(settings.source_connector))
+    source = read_source(manifest_path(settings.source_connector))
     topics = {source.event_type(topic.name) for topic in source.topic}
     dynamodb = session.create_client("dynamodb", config=PATIENT)
     destination, pacer, tally = _paced_destination(settings, secrets, dynamodb)
@@ -155,8 +152,8 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
 
 
 def _paced_destination(
-    settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: "DynamoDBClient"
-) -> "tuple[Destination, Pacer, Callable[[], Mapping[str, float]]]":
+    settings: DeliverySettings, secrets: IntegrationSecrets, dynamodb: DynamoDBClient
+) -> tuple[Destination, Pacer, Callable[[], Mapping[str, float]]]:
     """The destination, what keeps its calls to the pace (a database needs none beside its connections' number), and what
     counts its calls."""
     from adapters.counted import CountedHttp, tally
@@ -184,20 +181,20 @@ def _paced_destination(
     return PacedDestination(destination, paced, utc_now), paced, calls
 
 
-def _reader(connector: str) -> "Read":
+def _reader(connector: str) -> Read:
     """How a source's bodies are read. A connector without such code reads none; its events are recorded as ignored."""
     module = connector_module(connector) if has_code(connector) else None
     if hasattr(module, "read"):
         read: Read = module.read  # type: ignore[union-attr]  # hasattr has ruled None out
         return read
 
-    def read_nothing(event: Event, kind: str) -> "Record":  # noqa: ARG001 - the name that Read gives it
+    def read_nothing(event: Event, kind: str) -> Record:  # noqa: ARG001 - the name that Read gives it
         raise NotConfigured(f"the connector {connector} reads no records: take the action off {event.type}")
 
     return read_nothing
 
 
-def _destination(destination: "Destination", settings: DeliverySettings, dynamodb: "DynamoDBClient") -> "Destination":
+def _destination(destination: Destination, settings: DeliverySettings, dynamodb: DynamoDBClient) -> Destination:
     """A flow's destination; its `once` actions are claimed first."""
     if not settings.once:
         return destination
@@ -225,7 +222,7 @@ def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
     from adapters.sns import SnsNotices
 
     settings = DlqSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     return DlqHub(
         settings.flows_by_queue,
         DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
@@ -262,7 +259,7 @@ def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
     from adapters.valves import LambdaValves
 
     settings = BreakerSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     dynamodb = session.create_client("dynamodb", config=PATIENT)
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
@@ -288,19 +285,20 @@ def breaker_hub(environment: Mapping[str, str] = os.environ) -> BreakerHub:
 class SyncHub:
     """What the sync handler needs."""
 
-    cursors: "DynamoCursors"
-    backfills: "DynamoBackfills"
-    inventories: "Callable[[str], S3Inventories]"  # by the id of the function's request
-    open: Callable[[Declared], tuple[Stream, "Listing | Messages"]]
+    cursors: DynamoCursors
+    backfills: DynamoBackfills
+    inventories: Callable[[str], S3Inventories]  # by the id of the function's request
+    open: Callable[[Declared], tuple[Stream, Listing | Messages]]
     queue: Callable[[Sequence[Event]], None]
     go_on: Callable[[Mapping[str, Any]], None]
     telemetry: Telemetry
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
-    judge: "Callable[[Reconciliation], Judge]"
+    judge: Callable[[Reconciliation], Judge]
     tell: Callable[[str, str], None]  # as Notices.tell
 
 
+@undisturbed
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
     from adapters.accepted_lines import tell_queued
@@ -310,9 +308,10 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     from adapters.lambdas import invoke_later
     from adapters.reaching import judge_of, open_stream
     from adapters.sns import SnsNotices
+    from hub.receive import message_of
 
     settings = SyncSettings.from_env(environment)
-    session: Any = botocore.session.get_session()
+    session = Session()
     secrets = IntegrationSecrets(
         session.create_client("secretsmanager", config=PATIENT), settings.secret_id, time.monotonic, utc_now
     )
@@ -331,7 +330,7 @@ def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     client = session.create_client("lambda", config=PATIENT)
     dynamodb = session.create_client("dynamodb", config=PATIENT)
 
-    def judge(asked: "Reconciliation") -> "Judge":
+    def judge(asked: Reconciliation) -> Judge:
         from adapters.dynamodb import DynamoLedger
 
         secret_id = secret(settings.stage, asked.destination)
@@ -364,14 +363,15 @@ class HealthHub:
     """What the health handler needs."""
 
     integration: str
-    looks: "Looks"
-    records: "Records"
-    mending: "Mending | None"
+    looks: Looks
+    records: Records
+    mending: Mending | None
     telemetry: Telemetry
     monotonic: Callable[[], float]
     now: Callable[[], datetime]
 
 
+@undisturbed
 def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
     """The health Lambda of one integration, from its environment."""
     from adapters.cursors import DynamoCursors
@@ -386,7 +386,7 @@ def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
 
     settings = HealthSettings.from_env(environment)
     stage, integration = settings.stage, settings.integration
-    session: Any = botocore.session.get_session()
+    session = Session()
     client = cache(lambda service: session.create_client(service, config=PATIENT))  # few checks need all of them
 
     def secrets_at(secret_id: str) -> IntegrationSecrets:
@@ -402,7 +402,7 @@ def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
         called = Called(there.connector, there.url, theirs, PROBE_SECONDS, utc_now)
     subscriptions = called.subscriptions(settings.connector) if called and settings.public_url else None
 
-    def wanted(topics: Sequence[str], url: str) -> "Sequence[Wanted]":
+    def wanted(topics: Sequence[str], url: str) -> Sequence[Wanted]:
         if not (secret := own.live(signing)):
             raise SecretUnavailable(f"{integration} lacks {signing}: store it with `hub secrets set {integration}`")
         found: Sequence[Wanted] = connector_module(settings.connector).wanted(topics, url, secret[0])
@@ -447,7 +447,7 @@ def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
 class FilesHub:
     """What the files handler needs."""
 
-    intake: "Intake"
+    intake: Intake
     go_on: Callable[[str], None]
     hide: Callable[[str, float], None]
     telemetry: Telemetry
@@ -462,20 +462,19 @@ def files_hub(environment: Mapping[str, str] = os.environ) -> FilesHub:
     from adapters.inbox import SqsInbox
     from adapters.sns import SnsNotices
     from hub.files import Intake, stream_of
+    from hub.receive import message_of
+    from hub.streams import Declared
 
     settings = FilesSettings.from_env(environment)
     streams = {name: Declared.from_request(each) for name, each in unpacked(settings.streams).items()}
-    session: Any = botocore.session.get_session()
-    sqs, s3 = (
-        session.create_client(each, config=PATIENT.merge(ClientConfig(max_pool_connections=SENDERS)))
-        for each in ("sqs", "s3")
-    )
+    session = Session()
+    sqs, s3 = (session.create_client(each, config=PATIENT) for each in ("sqs", "s3"))
     queues = [SqsEventQueue(sqs, url) for url in settings.queue_urls]
     bodies = LateBodies(lambda: S3Bodies(s3, settings.bodies_bucket))
     senders = ThreadPoolExecutor(SENDERS)
     telemetry = Telemetry("files", {"stage": settings.stage, "integration": settings.integration}, utc_now)
 
-    def open_table(stream: Stream, file: BinaryIO) -> "Table":
+    def open_table(stream: Stream, file: BinaryIO) -> Table:
         table: Table = connector_module(settings.connector).table(file, streams[stream.name].settings)
         return table
 

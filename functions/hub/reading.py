@@ -2,12 +2,14 @@
 
 import json
 from decimal import Decimal, InvalidOperation
+from threading import Lock
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from hub.errors import Unreadable
 
+BUILDING = Lock()
 PROBLEMS_TOLD = 3  # of a body with many of them
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
@@ -25,7 +27,13 @@ def json_object(body: bytes, remedy: str = "") -> dict[str, Any]:
 
 
 def shaped(shape: type[ShapeT], content: dict[str, Any], remedy_of_missing: str = "") -> ShapeT:
-    """The content as a shape; raises Unreadable that names the fields, and never repeats what they hold."""
+    """The content as a shape; raises Unreadable that names the fields, and never repeats what they hold.
+
+    Shapes may be declared with `defer_build`: one is then built at its first use, since a start would else build all.
+    """
+    if not shape.__pydantic_complete__:
+        with BUILDING:  # entities are read by several threads
+            shape.model_rebuild()
     try:
         return shape.model_validate(content)
     except ValidationError as error:

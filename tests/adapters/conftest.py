@@ -56,6 +56,15 @@ def aws_url(imitated_aws: None) -> Iterator[str]:
 
 
 @pytest.fixture
+def lambdas_environment(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a Lambda's own environment holds, with our own client of AWS led to the imitation; botocore's is there."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    for service in ("SQS", "DYNAMODB", "SECRETS_MANAGER"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", aws_url)
+
+
+@pytest.fixture
 def name() -> str:
     """A name that no other test uses."""
     return f"test-{next(NUMBERS)}"

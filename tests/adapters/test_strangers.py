@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from adapters.secrets import RENEW_AFTER_SECONDS, IntegrationSecrets
-from adapters.wiring import receiver_of
+from adapters.webhook_wiring import receiver_of
 from hub.deliveries import Delivery
 from hub.errors import BadSignature, HubError, Rejected, SecretUnavailable
 from hub.receive import MAX_BODY_BYTES, Outside, receive

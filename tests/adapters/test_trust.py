@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from adapters.connection import Connection, NotTrusted
+from adapters.late import utc_now
 from adapters.trust import AMAZON, trust
-from adapters.wiring import utc_now
 from tests.servers.scripted import answer
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, files_hub, sync_hub, webhook_hub
+from adapters.webhook_wiring import webhook_hub
+from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, files_hub, sync_hub
 from delivery.handler import apply_batch
 from dlq.handler import record_batch
 from hub.audit import told
@@ -40,11 +41,7 @@ if TYPE_CHECKING:
 LOCAL = yaml.safe_load((Path(__file__).parents[2] / "config" / "local.yaml").read_text("utf-8"))
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a Lambda's own environment holds."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+pytestmark = pytest.mark.usefixtures("lambdas_environment")
 
 
 def lambda_environment(settings: WebhookSettings, aws_url: str) -> dict[str, str]:

@@ -70,10 +70,8 @@ def hub(
     table: str,
     name: str,
     chat: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    lambdas_environment: None,
 ) -> DeliveryHub:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     secretsmanager.create_secret(Name=name, SecretString='{"bot_token": "xoxb-1"}')
     settings = DeliverySettings(
         stage=name,

@@ -39,11 +39,7 @@ def settings(queue_url: str, table: str, actions: dict[str, str]) -> DeliverySet
     )
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a Lambda's own environment holds."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+pytestmark = pytest.mark.usefixtures("lambdas_environment")
 
 
 def test_its_events_are_recorded(queue_url: str, table: str) -> None:

@@ -140,7 +140,7 @@ def test_only_a_reset_moves_a_cursor_back_and_it_is_recorded(synced: Synced) -> 
 
 def test_a_stream_that_is_being_read_cannot_be_reset(synced: Synced) -> None:
     from adapters.cursors import DynamoCursors
-    from adapters.wiring import utc_now
+    from adapters.late import utc_now
 
     DynamoCursors(synced.stage.client("dynamodb"), names.ledger_table("staging")).take(
         "crm/contacts", "a run", utc_now()

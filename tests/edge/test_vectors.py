@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from adapters.wiring import WebhookHub
+from adapters.webhook_wiring import WebhookHub
 from cli.vectors import Vector, known_manifests, vector_of
 from hub.errors import Rejected, Temporary
 from hub.receive import receive

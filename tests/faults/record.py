@@ -21,7 +21,8 @@ from moto import mock_aws
 
 from adapters.counted import CountedHttp, tally
 from adapters.telemetry import EdgeTelemetry, Telemetry
-from adapters.wiring import BreakerHub, DeliveryHub, DlqHub, WebhookHub
+from adapters.webhook_wiring import WebhookHub
+from adapters.wiring import BreakerHub, DeliveryHub, DlqHub
 from cli.dashboard.recorded import Key, Recorded, key_of, write
 from hub import names
 from hub.errors import HubError

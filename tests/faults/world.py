@@ -17,7 +17,8 @@ from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.standings import DynamoStandings
-from adapters.wiring import BreakerHub, DeliveryHub, DlqHub, WebhookHub, receiver_of
+from adapters.webhook_wiring import WebhookHub, receiver_of
+from adapters.wiring import BreakerHub, DeliveryHub, DlqHub
 from breaker.handler import tend_destination
 from connectors import manifest_path
 from connectors.erpnext.client import ErpNext, budget

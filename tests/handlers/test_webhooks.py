@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.wiring import WebhookHub
+from adapters.webhook_wiring import WebhookHub
 from hub.errors import QueueUnavailable, Rejected, SecretUnavailable
 from hub.receive import Receiver
 from hub.webhook_spec import Facts, Reply, Signature, Topic, WebhookSpec

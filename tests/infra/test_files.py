@@ -45,7 +45,9 @@ def test_the_bucket_tells_the_integrations_queue_of_its_inbox_alone(templates: T
             "Queue": f"arn:aws:sqs:eu-central-1:ACCOUNT:{NAME}",
         }
     ]
-    nested = [one.logical_id for one in templates.all("AWS::CloudFormation::Stack") if one.logical_id.startswith("prices")]
+    nested = [
+        one.logical_id for one in templates.all("AWS::CloudFormation::Stack") if one.logical_id.startswith("prices")
+    ]
     assert set(nested) <= set(bucket.definition["DependsOn"])
 
 

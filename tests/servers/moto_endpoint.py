@@ -1,47 +1,40 @@
 """Moto's imitated AWS behind a socket: for clients that moto cannot reach into, as it does into botocore's."""
 
-import json
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
+from botocore.awsrequest import AWSRequest
+from moto.core.models import botocore_stubber
 
-SERVICES = {"AmazonSQS": "sqs", "secretsmanager": "secretsmanager", "DynamoDB_20120810": "dynamodb"}
+HOSTS = {"AmazonSQS": "sqs", "secretsmanager": "secretsmanager", "DynamoDB_20120810": "dynamodb"}
+MOTO = threading.Lock()  # it keeps what it imitates in plain dictionaries
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
-        target, _, operation = self.headers["x-amz-target"].partition(".")
-        client = boto3.client(SERVICES[target])  # type: ignore[call-overload]  # a name that is only known now
-        method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-        try:
-            told = getattr(client, method)(**json.loads(self._body()))
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            return self._tell(error.response["ResponseMetadata"]["HTTPStatusCode"], {"__type": f"aws#{code}"})
-        return self._tell(200, {name: value for name, value in told.items() if name != "ResponseMetadata"})
-
-    def do_PUT(self) -> None:
-        _, bucket, key = self.path.split("/", 2)
-        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=self._body())
-        self._tell(200, None)
-
-    def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers["content-length"]))
-
-    def _tell(self, status: int, told: Any) -> None:
-        body = b"" if told is None else json.dumps(told, default=str).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+    def _answer(self) -> None:
+        service, _, operation = self.headers.get("x-amz-target", "").partition(".")
+        host = HOSTS.get(service, "s3")
+        name = f"{host}.us-east-1.amazonaws.com"
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {**self.headers, "Host": name}
+        request: Any = AWSRequest(self.command, f"https://{name}{self.path}", headers, body).prepare()
+        with MOTO:
+            answer = botocore_stubber(f"before-send.{host}.{operation}", request)
+        assert answer, "moto imitates no such service"
+        self.send_response(answer.status_code)
+        for header in ("x-amzn-errortype", "x-amzn-query-error"):
+            if header in answer.headers:
+                self.send_header(header, answer.headers[header])
+        self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer.content)
+
+    do_POST = do_PUT = _answer  # noqa: N815 - http.server's names
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -49,8 +42,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def moto_endpoint() -> Iterator[str]:
-    """Within: the URL at which the AWS that this process imitates can be called; what it is asked is not verified."""
+    """Within: the URL at which the AWS that this process imitates can be called; signatures are not verified."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

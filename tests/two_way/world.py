@@ -19,7 +19,8 @@ from adapters.http import DestinationHttp
 from adapters.ledger_history import Ended, LedgerHistory
 from adapters.sqs import SqsDeadLetters, SqsEventQueue
 from adapters.standings import DynamoStandings
-from adapters.wiring import DeliveryHub, WebhookHub, receiver_of
+from adapters.webhook_wiring import WebhookHub, receiver_of
+from adapters.wiring import DeliveryHub
 from connectors import connector_module
 from connectors.frappe.templates import WEBHOOKS
 from delivery.handler import apply_batch

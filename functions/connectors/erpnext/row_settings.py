@@ -16,7 +16,7 @@ ERPNEXT_S_OWN = NOT_COPIED - {"status"} | {ID_FIELD, VERSION_FIELD}
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class FieldRule(_Strict):

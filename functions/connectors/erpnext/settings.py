@@ -21,7 +21,7 @@ Filter = Annotated[list[Any], Field(min_length=3, max_length=4)]  # [field, oper
 class StreamSettings(BaseModel):
     """`integrations.<name>.streams.<stream>.settings` of an ERPNext site that is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     doctype: str = Field(min_length=1, description="The DocType whose documents are the rows: Item, Sales Invoice.")
     time_zone: Zone = Field(
@@ -49,7 +49,7 @@ class StreamSettings(BaseModel):
 class ModeOfPayment(BaseModel):
     """How one gateway's money arrives."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     mode: str | None = Field(default=None, description="Mode of Payment of the Payment Entries.")
     account: str = Field(description="Bank or cash account that the money arrives on, and goes back from.")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class FlowSettings(BaseModel):
     """`flows.<name>.settings` of a flow whose destination is a Shopify store."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     locations: dict[str, str] = Field(
         default_factory=dict,
@@ -24,7 +24,7 @@ class FlowSettings(BaseModel):
 class StreamSettings(BaseModel):
     """`integrations.<name>.streams.<stream>.settings` of a Shopify store. None is needed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     page_size: int = Field(default=250, ge=1, le=250, description="Rows of a page; Shopify gives 250 at most.")
     share_of_limit: float = Field(

@@ -126,7 +126,7 @@ Rate = Annotated[Decimal, BeforeValidator(_rate)]
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)  # built by hub.reading
 
 
 class DiscountAllocation(_Shape):
