@@ -37,7 +37,7 @@ class HubStack(cdk.Stack):
         topic = AlarmsTopic(self, "Alarms", stage, platform, config.alarms.email).topic
         table = Ledger(self, "Ledger", stage, platform).table
         runtime = Runtime(stage, str(code), platform, config.log_level, topic)
-        dlq = DeadLetters(self, "Dlq", runtime, table=table, ledger_days=config.ledger_days)
+        dlq = DeadLetters(self, "Dlq", runtime, config, table)
         secrets = Construct(self, "Secrets")
         for name, integration in config.integrations.items():
             purposes = "; ".join(f"{key}: {what}" for key, what in manifest_of(integration).secrets.items())

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from hub.errors import Category
 from hub.pace import Pacing
 from hub.streams import CursorKind, Mode
 
@@ -136,6 +137,21 @@ class StreamConfig(_Strict):
         return f"rate({self.every})" if self.every else None
 
 
+Waits = Annotated[list[Annotated[float, Field(gt=0, le=1440)]], Field(max_length=10)]
+
+
+class DeadLetterWaits(_Strict):
+    """When events that died are tried again by themselves, before a person is told."""
+
+    retry_minutes: Waits = Field(
+        default=[5, 15, 60], description="So long after its last death an event is tried again; [] for never."
+    )
+    categories: dict[Category, Waits] = Field(
+        default_factory=dict,
+        description="Category of error → other waits. DATA_VALIDATION_FAILED and INVALID_REQUEST have [] unless stated.",
+    )
+
+
 class Integration(_Strict):
     """A configured instance of a connector: one shop, one ERPNext site."""
 
@@ -177,6 +193,7 @@ class Integration(_Strict):
     streams: dict[Name, StreamConfig] = Field(
         default_factory=dict, description="What is read from it page by page, beside what it sends by itself."
     )
+    dead_letters: DeadLetterWaits = Field(default_factory=DeadLetterWaits)
     token_header: str = Field(
         default="",
         description="A header with a one-time token: a token that comes again with another event is refused.",
