@@ -2,10 +2,11 @@
 
 import typer
 
-from cli import configuration, events, files, flow, secrets, setup, signature, sync
+from cli import configuration, dlq, events, files, flow, secrets, setup, signature, sync
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
+from cli.dlq_redrive import redrive_letters
 from cli.failure import ToldGroup
 from cli.find import find_events
 from cli.reconcile import reconcile
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(configuration.app, name="config")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(events.app, name="events")
 app.add_typer(files.app, name="files")
 app.add_typer(flow.app, name="flow")
@@ -29,6 +31,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")
 app.add_typer(sync.app, name="sync")
+dlq.app.command("redrive")(redrive_letters)
 events.app.command("settle")(settle)
 secrets.app.command("rotate")(rotate)
 secrets.app.command("status")(status)

@@ -202,6 +202,11 @@ def discarded(letter: Letter, note: str, now: datetime) -> Letter:
     return _changed(letter, now, status=Status.DISCARDED, retry_at=None, look_at=None, note=note)
 
 
+def handed_on(letter: Letter, event: Event, now: datetime) -> Letter:
+    """The message is an event after all, and goes its own way."""
+    return _changed(letter, now, status=Status.RESOLVED, retry_at=None, look_at=None, note=f"sent as event {event.id}")
+
+
 def assigned(letter: Letter, assignee: str, now: datetime) -> Letter:
     """A person looks after it."""
     return _changed(letter, now, assignee=assignee)

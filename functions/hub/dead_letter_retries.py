@@ -144,7 +144,7 @@ def tend_letters(
 
     While the breaker of the destination is not closed nothing is queued: no try is used up, the letter is due until then.
     """
-    run = _Run(plan, letters, queues, now, breakers.read(plan.destination).state is State.CLOSED, most)
+    run = _Run(plan, letters, queues, now, breakers, most)
     for page in letters.due(plan.flow, now):
         run.tend(page)
         if out_of_time():
@@ -161,11 +161,18 @@ class _Run:
     letters: Letters
     queues: Queues
     now: datetime
-    serves: bool  # the destination
+    breakers: Breakers
     most: int
+    asked: bool | None = None  # whether the destination serves; only looked up where that matters
     done: Counter[str] = field(default_factory=Counter)
     given_up: dict[str, list[Letter]] = field(default_factory=lambda: defaultdict(list))  # by cause
     troubles: list[str] = field(default_factory=list)
+
+    @property
+    def serves(self) -> bool:
+        if self.asked is None:
+            self.asked = self.breakers.read(self.plan.destination).state is State.CLOSED
+        return self.asked
 
     def tend(self, page: Sequence[tuple[Letter, End | None]]) -> None:
         changed: list[Letter] = []
@@ -212,7 +219,7 @@ class _Run:
         return sent_again(letter, again.received_at, self.now)
 
     def _unheard(self, letter: Letter) -> None:
-        if self.serves and self.now - letter.changed_at >= UNHEARD:
+        if self.now - letter.changed_at >= UNHEARD and self.serves:
             self.given_up[cause_id(letter.failure)].append(letter)
 
     def escalate(self) -> None:

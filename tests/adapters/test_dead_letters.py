@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -190,8 +190,11 @@ def test_a_throttled_transaction_is_no_other_writer(dynamodb: "DynamoDBClient", 
     letter = the_letter(book, an_event("e-1"))
 
     def throttled(**_: object) -> None:
-        error = {"Error": {"Code": "TransactionCanceledException", "Message": "made up"}}
-        raise ClientError({**error, "CancellationReasons": [{"Code": "ThrottlingError"}]}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+        answer: Any = {
+            "Error": {"Code": "TransactionCanceledException", "Message": "made up"},
+            "CancellationReasons": [{"Code": "ThrottlingError"}],
+        }
+        raise ClientError(answer, "TransactWriteItems")
 
     class Throttled:
         transact_write_items = staticmethod(throttled)

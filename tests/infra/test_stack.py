@@ -237,7 +237,7 @@ def test_the_dlq_function_runs_every_minute_with_the_plan_of_every_flow(
 
     plans = {each["flow"]: Plan.from_request(each) for each in json.loads(target["Input"])["plans"]}
 
-    never = {"DATA_VALIDATION_FAILED": [], "INVALID_REQUEST": []}
+    never: dict[str, list[float]] = {"DATA_VALIDATION_FAILED": [], "INVALID_REQUEST": []}
     assert plans.keys() == example.flows.keys()
     assert plans[FLOW] == Plan(FLOW, "shop-eu", "erp", [1, 2], {**never, "TIMEOUT": [7]})
     assert {tuple(each.minutes) for name, each in plans.items() if name != FLOW} == {(5, 15, 60)}
