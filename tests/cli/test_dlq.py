@@ -1,7 +1,6 @@
 """Operators clear dead letters: they see them, see what a replay would change, send them again, and stop that anywhere."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -73,7 +72,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setattr("cli.dlq_redrive.time.sleep", lambda _: None)
     return Hub(stage)
 
