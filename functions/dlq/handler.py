@@ -1,6 +1,5 @@
 """Record dead letters in the ledger; and once a minute, bring them forward: try again, resolve, tell the operators."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -126,18 +125,18 @@ def _report(entry: Entry, hub: DlqHub) -> None:
 
 
 def tend(request: dict[str, Any], context: Any, hub: DlqHub) -> dict[str, Any]:
-    """What the schedule asks for: a run for each of the flows that it names. One flow's trouble stops no other's."""
-    for plan in _plans(request):
+    """What the schedule asks for: a run for each of the flows that it names. One flow's trouble stops no other's; where time
+    is up, the flows that were left out come first in a later minute."""
+
+    def out_of_time() -> bool:
+        return float(context.get_remaining_time_in_millis()) / 1000 < SPARE_SECONDS
+
+    for plan in _plans(request, hub.now()):
+        if out_of_time():
+            hub.telemetry.warn("dead letters wait for the next run", {"flow": plan.flow}, {"NotTended": 1})
+            break
         try:
-            tended = tend_letters(
-                plan,
-                hub.letters,
-                hub.breakers,
-                hub.queues,
-                hub.notices,
-                hub.now(),
-                lambda: float(context.get_remaining_time_in_millis()) / 1000 < SPARE_SECONDS,
-            )
+            tended = tend_letters(plan, hub.letters, hub.breakers, hub.queues, hub.notices, hub.now(), out_of_time)
         except Temporary as trouble:
             hub.telemetry.warn("dead letters not tended", {"flow": plan.flow, "reason": str(trouble)}, {"NotTended": 1})
             continue
@@ -145,9 +144,11 @@ def tend(request: dict[str, Any], context: Any, hub: DlqHub) -> dict[str, Any]:
     return {}
 
 
-def _plans(request: dict[str, Any]) -> Iterator[Plan]:
-    for each in request.get("plans", []):
-        yield Plan.from_request(each)
+def _plans(request: dict[str, Any], now: datetime) -> list[Plan]:
+    """Another one first in each minute."""
+    plans = [Plan.from_request(each) for each in request.get("plans", [])]
+    first = int(now.timestamp() // 60) % len(plans) if plans else 0
+    return plans[first:] + plans[:first]
 
 
 def _report_run(plan: Plan, tended: Tended, hub: DlqHub) -> None:

@@ -1,14 +1,15 @@
 """The dlq handler: dead letters in and recorded, what could not be recorded stays; and the schedule's runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from adapters.dead_letters import DynamoLetters
 from adapters.telemetry import Telemetry
 from adapters.wiring import DlqHub
 from dlq.handler import handle
-from hub.dead_letter import Status
+from hub.dead_letter import End, Letter, Status
 from hub.dead_letter_retries import Plan
 from hub.errors import LedgerUnavailable
 from hub.events import to_json
@@ -27,6 +28,14 @@ class Killed(BaseException):
     """The function's process ends here."""
 
 
+class SlowContext(Context):
+    """Time is up after the first flow."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        self.milliseconds -= 150_000
+        return self.milliseconds + 20_000 - 150_000
+
+
 @dataclass
 class Hub:
     """The dlq Lambda's parts, faked."""
@@ -36,8 +45,9 @@ class Hub:
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     queues: FakeFlowQueues = field(default_factory=FakeFlowQueues)
     counted: list[Mapping[str, str]] = field(default_factory=list)
+    now: datetime = NOW
 
-    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+    def handle(self, request: dict[str, Any], context: Context | None = None) -> dict[str, Any]:
         def by(dimensions: Mapping[str, str]) -> Telemetry:
             self.counted.append(dict(dimensions))
             return self.telemetry
@@ -50,9 +60,9 @@ class Hub:
             self.notices,
             self.telemetry,
             by,
-            lambda: NOW,
+            lambda: self.now,
         )
-        return handle(request, Context(), hub)
+        return handle(request, context or Context(), hub)
 
     def record(self, batch: dict[str, Any], receives: int = 1) -> list[str]:
         for record in batch["Records"]:
@@ -191,3 +201,23 @@ def test_the_trouble_of_a_run_is_told_and_the_next_one_goes_on() -> None:
     assert hub.handle(PLANS) == {}
 
     assert [counts for *_, counts in hub.telemetry.lines] == [{"NotTended": 1}] * 2
+
+
+@dataclass
+class NotingLetters(FakeLetters):
+    """Remembers whose letters were asked for."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def due(self, flow: str, now: datetime) -> Iterator[Sequence[tuple[Letter, End | None]]]:
+        self.asked.append(flow)
+        return super().due(flow, now)
+
+
+def test_where_time_is_up_another_flow_comes_first_in_the_next_minute() -> None:
+    first, second = NotingLetters(), NotingLetters()
+
+    Hub(first).handle(PLANS, SlowContext())
+    Hub(second, now=NOW + timedelta(minutes=1)).handle(PLANS, SlowContext())
+
+    assert sorted([first.asked, second.asked]) == [["of-another"], [FLOW]]
