@@ -74,6 +74,17 @@ def test_what_ends_otherwise_is_resolved() -> None:
     assert not hub.notices.told
 
 
+def test_a_death_that_is_told_late_while_its_event_is_on_the_queue_again_is_no_new_one() -> None:
+    hub = Hub()
+    hub.dies()
+    hub.at(0)
+    hub.at(5)
+
+    hub.dies()  # the message that was recorded five minutes ago could not be deleted then
+
+    assert (hub.letter.status, hub.letter.deaths) == (Status.RETRYING, 1)
+
+
 def test_what_is_parked_again_has_not_ended() -> None:
     hub = Hub()
     hub.dies()
