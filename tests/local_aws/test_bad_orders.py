@@ -66,7 +66,7 @@ def _end_of_unreadable(hub: LocalHub, answer: Any) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         items = table.scan(TableName="hub-local-ledger")["Items"]
-        return next((item for item in items if item["record"]["S"].endswith(f"#{answer.event}")), None)
+        return next((one for one in items if one["record"]["S"] == f"shop-eu-to-erp#{answer.event}"), None)
 
     return wait_for(look, f"event {answer.event} has not ended")
 
