@@ -184,7 +184,7 @@ class _Run:
             elif letter.status is Status.ESCALATED:
                 changed.append(looked_at(letter, self.now))
             elif letter.status is Status.RETRYING:
-                self._unheard(letter)
+                self._unheard(letter, end)
             elif letter.retry_at is None:
                 self._plan(letter, changed)
             elif again := self._retry(letter):
@@ -218,8 +218,9 @@ class _Run:
         self.done["queued"] += 1
         return sent_again(letter, again.received_at, self.now)
 
-    def _unheard(self, letter: Letter) -> None:
-        if self.now - letter.changed_at >= UNHEARD and self.serves:
+    def _unheard(self, letter: Letter, end: End | None) -> None:
+        is_parked = end and not end.outcome.final and end.life >= letter.life  # which has an end of its own
+        if not is_parked and self.now - letter.changed_at >= UNHEARD and self.serves:
             self.given_up[cause_id(letter.failure)].append(letter)
 
     def escalate(self) -> None:

@@ -93,6 +93,7 @@ def test_what_is_parked_again_has_not_ended() -> None:
 
     hub.book.ends(hub.queues.sent[0], Outcome.PARKED, hub.now)
     hub.at(7)
+    hub.at(60 * 30)
 
     assert hub.letter.status is Status.RETRYING
 
