@@ -2,11 +2,12 @@
 
 import typer
 
-from cli import configuration, events, files, flow, ledger, secrets, setup, signature, sync
+from cli import configuration, dlq, events, files, flow, ledger, secrets, setup, signature, sync
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
 from cli.dashboard import command as dashboard
+from cli.dlq_redrive import redrive_letters
 from cli.doctor import doctor
 from cli.failure import ToldGroup
 from cli.find import find_events
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(configuration.app, name="config")
 app.add_typer(dashboard.app, name="dashboard")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(events.app, name="events")
 app.add_typer(files.app, name="files")
 app.add_typer(flow.app, name="flow")
@@ -36,6 +38,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(setup.app, name="setup")
 app.add_typer(signature.app, name="signature")
 app.add_typer(sync.app, name="sync")
+dlq.app.command("redrive")(redrive_letters)
 events.app.command("settle")(settle)
 secrets.app.command("rotate")(rotate)
 secrets.app.command("status")(status)

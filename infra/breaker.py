@@ -17,7 +17,7 @@ from infra.actions import url_of
 from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
-from infra.rules import accept, resource_finding
+from infra.rules import MANY_QUEUES, accept, resource_finding
 
 TIMEOUT_SECONDS = 60  # a probe of 10 s, two quick calls for each of some dozen flows, three for a parked event
 ALARMED_MINUTES = 3  # a restart of a minute or two is told by a notice, and wakes nobody
@@ -93,8 +93,7 @@ class DestinationBreaker(Construct):
         accept(
             function.role,
             resource_finding(stack, self._queues(stage)),
-            "it returns parked events to the queues of every flow to its destination, which may be hundreds: more than "
-            "a role's policy may name",
+            MANY_QUEUES,
         )
         self._run_every_minute(function.function, runtime.lost.schedules_arn)
         ring(

@@ -75,7 +75,7 @@ class Flow(Construct):
             "DeadLetters",
             function_name=shared.dlq_function_arn,
             event_source_arn=self.dead_letter_queue.queue_arn,
-            batch_size=10,
+            batch_size=1,  # a message that no function survives takes no other with it
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=2),  # AWS's minimum
             function_response_types=["ReportBatchItemFailures"],
         )

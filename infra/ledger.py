@@ -4,6 +4,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from hub import names
+from hub.dead_letter import BY_LOOK, LOOK_AT, OPEN_IN
 from hub.ledger import BY_LABEL, LABEL, TTL_ATTRIBUTE
 from infra.platform import Platform
 
@@ -35,4 +36,11 @@ class Ledger(Construct):
             index_name=BY_LABEL,
             partition_key=dynamodb.Attribute(name=LABEL, type=dynamodb.AttributeType.STRING),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        # only open dead letters are in it: what is due is found without reading what is done
+        self.table.add_global_secondary_index(
+            index_name=BY_LOOK,
+            partition_key=dynamodb.Attribute(name=OPEN_IN, type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name=LOOK_AT, type=dynamodb.AttributeType.STRING),
+            projection_type=dynamodb.ProjectionType.ALL,
         )

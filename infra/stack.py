@@ -48,7 +48,7 @@ class HubStack(cdk.Stack):
         TrailTable(self, "Trail", stage, platform)
         lost = Lost(self, "Lost", stage, platform, topic.topic_arn)
         runtime = Runtime(stage, str(code), platform, config.log_level, topic, topics[Severity.CRITICAL], lost)
-        dlq = DeadLetters(self, "Dlq", runtime, table=table, ledger_days=config.ledger_days)
+        dlq = DeadLetters(self, "Dlq", runtime, config, table)
         secrets = Construct(self, "Secrets")
         for name, integration in config.integrations.items():
             purposes = "; ".join(f"{key}: {what}" for key, what in manifest_of(integration).secrets.items())

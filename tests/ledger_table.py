@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from hub.dead_letter import BY_LOOK, LOOK_AT, OPEN_IN
 from hub.ledger import BY_LABEL, LABEL
+
+KEYS = ("entity", "record", LABEL, OPEN_IN, LOOK_AT)
 
 
 def table(name: str) -> dict[str, Any]:
@@ -10,9 +13,14 @@ def table(name: str) -> dict[str, Any]:
     return {
         "TableName": name,
         "KeySchema": [_key("entity", "HASH"), _key("record", "RANGE")],
-        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in ("entity", "record", LABEL)],
+        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in KEYS],
         "GlobalSecondaryIndexes": [
-            {"IndexName": BY_LABEL, "KeySchema": [_key(LABEL, "HASH")], "Projection": {"ProjectionType": "KEYS_ONLY"}}
+            {"IndexName": BY_LABEL, "KeySchema": [_key(LABEL, "HASH")], "Projection": {"ProjectionType": "KEYS_ONLY"}},
+            {
+                "IndexName": BY_LOOK,
+                "KeySchema": [_key(OPEN_IN, "HASH"), _key(LOOK_AT, "RANGE")],
+                "Projection": {"ProjectionType": "ALL"},
+            },
         ],
         "BillingMode": "PAY_PER_REQUEST",
     }

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # which the webhook Lambda need not load
 
     from adapters.backfills import DynamoBackfills
     from adapters.cursors import DynamoCursors
+    from adapters.dead_letters import DynamoLetters
     from adapters.inventory import S3Inventories
     from hub.breaker import Breakers, Limits
     from hub.check_health import Looks
@@ -210,24 +211,34 @@ class DlqHub:
     """What the dlq handler needs."""
 
     flows_by_queue: Mapping[str, str]
-    ledger: Ledger
+    letters: DynamoLetters
+    breakers: Breakers
+    queues: FlowQueues
     notices: Notices
     telemetry: Telemetry
+    telemetry_of: Callable[[Mapping[str, str]], Telemetry]  # by further dimensions
     now: Callable[[], datetime]
 
 
 def dlq_hub(environment: Mapping[str, str] = os.environ) -> DlqHub:
     """The dlq Lambda of the hub, from its environment."""
-    from adapters.dynamodb import DynamoLedger
+    from adapters.breakers import DynamoBreakers
+    from adapters.dead_letters import DynamoLetters
+    from adapters.parking import SqsFlowQueues
     from adapters.sns import SnsNotices
 
     settings = DlqSettings.from_env(environment)
     session = Session()
+    dynamodb = session.create_client("dynamodb", config=PATIENT)
+    dimensions = {"stage": settings.stage}
     return DlqHub(
         settings.flows_by_queue,
-        DynamoLedger(session.create_client("dynamodb", config=PATIENT), settings.ledger_table, settings.ledger_days),
+        DynamoLetters(dynamodb, settings.ledger_table, settings.ledger_days),
+        DynamoBreakers(dynamodb, settings.ledger_table),
+        SqsFlowQueues(session.create_client("sqs", config=PATIENT), settings.stage),
         SnsNotices(session.create_client("sns", config=PATIENT), settings.topic_arn),
-        Telemetry("dlq", {"stage": settings.stage}, utc_now),
+        Telemetry("dlq", dimensions, utc_now),
+        lambda further: Telemetry("dlq", {**dimensions, **further}, utc_now),
         utc_now,
     )
 

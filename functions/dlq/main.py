@@ -3,6 +3,6 @@
 from functools import partial
 
 from adapters.wiring import dlq_hub
-from dlq.handler import record_batch
+from dlq.handler import handle
 
-handler = partial(record_batch, hub=dlq_hub())
+handler = partial(handle, hub=dlq_hub())

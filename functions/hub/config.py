@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from hub.errors import Category
 from hub.pace import Pacing
 from hub.streams import CursorKind, Mode
 
@@ -225,6 +226,21 @@ class TrafficHours(_Strict):
         return self
 
 
+Waits = Annotated[list[Annotated[float, Field(gt=0, le=1440)]], Field(max_length=10)]
+
+
+class DeadLetterWaits(_Strict):
+    """When events that died are tried again by themselves, before a person is told."""
+
+    retry_minutes: Waits = Field(
+        default=[5, 15, 60], description="So long after its last death an event is tried again; [] for never."
+    )
+    categories: dict[Category, Waits] = Field(
+        default_factory=dict,
+        description="Category of error → other waits. DATA_VALIDATION_FAILED and INVALID_REQUEST have [] unless stated.",
+    )
+
+
 class Integration(_Strict):
     """A configured instance of a connector: one shop, one ERPNext site."""
 
@@ -274,6 +290,7 @@ class Integration(_Strict):
         default=False, description="Whether an alarm rings when nothing comes: true, or the hours in which it does."
     )
     silent_after: Span = Field(default="30 minutes", description="How long nothing may come while traffic is expected.")
+    dead_letters: DeadLetterWaits = Field(default_factory=DeadLetterWaits)
     token_header: str = Field(
         default="",
         description="A header with a one-time token: a token that comes again with another event is refused.",

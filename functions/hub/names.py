@@ -155,6 +155,16 @@ def parked(destination: str) -> str:
     return f"parked/{destination}"
 
 
+def letters(flow: str) -> str:
+    """The entity under which the ledger's table keeps a flow's dead letters and their causes."""
+    return f"letters/{flow}"
+
+
+def redrive(run: str) -> str:
+    """The entity under which the ledger's table keeps how far a redrive of dead letters has come."""
+    return f"redrive/{run}"
+
+
 def claims(flow: str, action: str) -> str:
     """How the records begin under which an entity's claims of a `once` action lie. No flow's name holds a slash."""
     return f"once/{flow}/{action}"

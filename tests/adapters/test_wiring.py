@@ -10,9 +10,11 @@ import yaml
 from adapters.webhook_wiring import webhook_hub
 from adapters.wiring import SyncHub, breaker_hub, delivery_hub, dlq_hub, files_hub, sync_hub
 from delivery.handler import apply_batch
-from dlq.handler import record_batch
+from dlq.handler import handle
 from hub.audit import told
 from hub.connector import NotWanted
+from hub.dead_letter import Status
+from hub.dead_letter_retries import Plan
 from hub.drain import Messages
 from hub.errors import QueueUnavailable, Unavailable
 from hub.events import from_json, to_json
@@ -137,10 +139,13 @@ def test_a_dead_letter_is_recorded_and_told(sns: "SNSClient", sqs: "SQSClient", 
         failure=Failure("Refused", "DATA_VALIDATION_FAILED", "medium", "no such item"),
     )
 
-    assert record_batch(batch, Context(), hub) == {"batchItemFailures": []}
+    assert handle(batch, Context(), hub) == {"batchItemFailures": []}
+    handle({"plans": [Plan("shop-eu-to-erp", "shop-eu", "erp", []).to_request()]}, Context(), hub)
 
-    (known,) = hub.ledger.known("shop-eu-to-erp", [an_event("e-1")])
-    assert known.outcome == Outcome.DEAD
+    found = hub.letters.find("shop-eu-to-erp", an_event().subject, "e-1")
+    assert found.end
+    assert found.letter
+    assert (found.end.outcome, found.letter.status) == (Outcome.DEAD, Status.ESCALATED)
     notice = json.loads(sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"])
     assert notice["Subject"] == "shop-eu-to-erp: Refused"
 

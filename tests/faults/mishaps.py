@@ -47,6 +47,7 @@ SHARES: Final[Mapping[str, float]] = {  # of the occasions for it at which a mis
     "killed after the ledger's write": 0.01,
     "killed before the answer to the shop": 0.005,
     "killed while recording dead letters": 0.1,
+    "killed while tending dead letters": 0.01,
     "killed while tending the breaker": 0.005,
     "visibility timeout while at work": 0.05,
     "DynamoDB left a write undone": 0.02,
@@ -270,6 +271,10 @@ class MoodyDynamo:
         answer = self._client.batch_write_item(RequestItems=RequestItems)
         self._fate.may_lose("DynamoDB", "write")
         return answer
+
+    def transact_write_items(self, **request: Any) -> Any:
+        self._fate.may_refuse("DynamoDB", "write")
+        return self._client.transact_write_items(**request)
 
     def get_item(self, **request: Any) -> Any:
         self._fate.may_refuse("DynamoDB:", "item's read")

@@ -9,6 +9,7 @@ import boto3
 
 from adapters.breakers import DynamoBreakers
 from adapters.claims import DynamoClaims
+from adapters.dead_letters import DynamoLetters
 from adapters.dynamodb import DynamoLedger
 from adapters.http import DestinationHttp
 from adapters.paced import PacedDestination, PacedHttp
@@ -26,8 +27,9 @@ from connectors.erpnext.connector import ErpNextDestination, credentials, probe
 from connectors.erpnext.settings import FlowSettings
 from connectors.shopify.connector import read
 from delivery.handler import apply_batch
-from dlq.handler import record_batch
+from dlq.handler import handle
 from hub.breaker import Limits
+from hub.dead_letter_retries import MINUTES, Plan, waits_by_category
 from hub.deliver import Route
 from hub.errors import Temporary
 from hub.events import Event, from_json, to_json
@@ -75,6 +77,7 @@ SETTINGS = FlowSettings(
 )
 SOURCE, DESTINATION = (read_manifest(manifest_path(name)) for name in ("shopify", "erpnext"))
 TRANSACTIONS, PAY = "order_transactions/create", "create_payment_entry"
+PLAN = Plan(FLOW, "shop-eu", ERP, categories=waits_by_category(MINUTES, {}))
 CLAIMED = {PAY: True}  # what is done once, and whether it can be looked up
 
 
@@ -157,7 +160,7 @@ class World:
         if not taken:
             return False
         try:
-            answer = record_batch(batch(self.dead, taken), None, self._dlq)
+            answer = handle(batch(self.dead, taken), None, self._dlq)
             self.fate.may_kill("while recording dead letters")
         except Killed:
             self._dlq = self._dlq_hub()
@@ -174,6 +177,13 @@ class World:
         except (Killed, Temporary):
             self._breaker = self._breaker_hub()  # and again in a minute
         self.wire.finish_late()
+        if self.clock.now().minute % 5:
+            return  # as often as is worth a test's time
+        try:
+            handle({"plans": [PLAN.to_request()]}, Context(), self._dlq)
+            self.fate.may_kill("while tending dead letters")
+        except Killed:
+            self._dlq = self._dlq_hub()
 
     def set(self, flow: str, *, enabled: bool, max_concurrency: int) -> bool:
         """Read the flow's queue or not."""
@@ -299,8 +309,17 @@ class World:
         )
 
     def _dlq_hub(self) -> DlqHub:
-        ledger = self._ledger()
-        return DlqHub(FlowsByDeadLetterQueue(STAGE), ledger, self.notices, self.telemetry, self.clock.now)
+        moody: Any = MoodyDynamo(self.dynamodb, self.fate)
+        return DlqHub(
+            FlowsByDeadLetterQueue(STAGE),
+            DynamoLetters(moody, TABLE, 90),
+            DynamoBreakers(moody, TABLE),
+            SqsFlowQueues(self._sqs(), STAGE),
+            self.notices,
+            self.telemetry,
+            lambda _: self.telemetry,
+            self.clock.now,
+        )
 
     def _breaker_hub(self) -> BreakerHub:
         ask = partial(probe, self._http())

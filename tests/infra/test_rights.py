@@ -72,7 +72,7 @@ def test_a_delivery_function_serves_its_flow_only(production: Templates) -> None
     }
 
 
-def test_the_dlq_function_empties_dead_letter_queues_and_no_others(production: Templates) -> None:
+def test_the_dlq_function_empties_dead_letter_queues_and_fills_the_flows_own(production: Templates) -> None:
     assert production.rights("hub-production-dlq") == {
         "</aws/lambda/hub-production-dlq Arn>": LOGS,
         "arn:aws:sqs:eu-central-1:ACCOUNT:hub-production-*-dead.fifo": [
@@ -80,7 +80,16 @@ def test_the_dlq_function_empties_dead_letter_queues_and_no_others(production: T
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
         ],
-        "<hub-production-ledger Arn>": ["dynamodb:BatchWriteItem"],
+        "arn:aws:sqs:eu-central-1:ACCOUNT:hub-production-*.fifo": ["sqs:GetQueueUrl", "sqs:SendMessage"],
+        "<hub-production-ledger Arn>": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            'if {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["letters/*"]}}',
+        ],
+        "<hub-production-ledger Arn>/index/by-look": ["dynamodb:Query"],
         "<hub-production-alarms>": ["sns:Publish"],
     }
 
@@ -111,7 +120,7 @@ def test_every_function_has_a_role_of_its_own(production: Templates) -> None:
     roles = [str(one.properties["Role"]) + one.template for one in production.all("AWS::Lambda::Function")]
 
     assert len(set(roles)) == len(roles) == 9
-    assert len(production.all("AWS::IAM::Role")) == 9 + 4  # those with which the scheduler runs breaker and checks
+    assert len(production.all("AWS::IAM::Role")) == 9 + 5  # those with which the scheduler runs breaker, dlq and checks
 
 
 def test_no_right_reaches_everything(production: Templates) -> None:

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from hub.config import Config
+from hub.config import Config, DeadLetterWaits
+from hub.dead_letter_retries import Plan
+from hub.errors import Category
 from hub.ledger import TTL_ATTRIBUTE
 from hub.settings import DeliverySettings, DlqSettings, WebhookSettings
 from infra.ownership import divided
@@ -78,6 +80,7 @@ def test_every_dead_letter_queue_feeds_the_dlq_function(production: Templates, e
         mapping = mapping_of(production, f"hub-production-{flow}-dead.fifo")
 
         assert mapping["FunctionName"] == f"<{DLQ} Arn>"
+        assert mapping["BatchSize"] == 1  # one that kills the function takes no other with it
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
@@ -250,6 +253,24 @@ def test_the_dlq_function_reads_its_settings(production: Templates) -> None:
     assert settings.flows_by_queue[DEAD] == FLOW
     assert settings.topic_arn == "<hub-production-alarms>"
     assert settings.ledger_table == "hub-production-ledger"
+
+
+def test_the_dlq_function_runs_every_minute_with_the_plan_of_every_flow(
+    synthesize: Synthesize, example: Config
+) -> None:
+    waits = DeadLetterWaits(retry_minutes=[1, 2], categories={Category.TIMEOUT: [7]})
+    shop = example.integrations["shop-eu"].model_copy(update={"dead_letters": waits})
+    config = example.model_copy(update={"integrations": {**example.integrations, "shop-eu": shop}})
+    templates = synthesize(config)
+    targets = [templates.plain(one, one.properties["Target"]) for one in templates.all("AWS::Scheduler::Schedule")]
+    (target,) = [each for each in targets if each["Arn"] == f"<{DLQ} Arn>"]
+
+    plans = {each["flow"]: Plan.from_request(each) for each in json.loads(target["Input"])["plans"]}
+
+    never: dict[str, list[float]] = {"DATA_VALIDATION_FAILED": [], "INVALID_REQUEST": []}
+    assert plans.keys() == example.flows.keys()
+    assert plans[FLOW] == Plan(FLOW, "shop-eu", "erp", [1, 2], {**never, "TIMEOUT": [7]})
+    assert {tuple(each.minutes) for name, each in plans.items() if name != FLOW} == {(5, 15, 60)}
 
 
 def test_the_ledger_is_kept_and_can_be_restored(production: Templates) -> None:

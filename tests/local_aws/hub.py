@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 import httpx
 
 from adapters.breakers import DynamoBreakers
+from adapters.dead_letters import DynamoLetters
 from adapters.ledger_history import Ended, LedgerHistory
 from adapters.standings import DynamoStandings
 from hub import names
 from hub.breaker import Breaker
+from hub.dead_letter import Status, cause_id
 from hub.pace import Pace
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.ministack import MiniStack
@@ -54,6 +56,7 @@ class LocalHub:
     api_url: str
     notices_queue: str  # subscribed to the alarms topic
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
+    _letters_schedule: str = ""  # what the dlq function's schedule asks for
 
     # The shop's side
 
@@ -117,6 +120,34 @@ class LocalHub:
             return None
 
         return wait_for(look, f"nobody was told about {text}")
+
+    def told_of(self, entity: str) -> str:
+        """Flow and error of which people were told, once they were, of what an entity's event died of. There is one notice
+        per cause, and another test may have had it."""
+        book = DynamoLetters(self.aws.client("dynamodb"), names.ledger_table(STAGE), 90)
+        subject = entity if entity.count("/") == 2 else f"{INTEGRATION}/{entity}"
+
+        def look() -> str | None:
+            self.tend_letters()
+            escalated = [each for each in book.of(FLOW) if (each.subject, each.status) == (subject, Status.ESCALATED)]
+            causes = {each.id: each for each in book.causes(FLOW, datetime.now(UTC) + timedelta(days=1))}
+            told = [causes[cause_id(each.failure)] for each in escalated if cause_id(each.failure) in causes]
+            return next((f"{each.flow}: {each.text}" for each in told if each.told_at), None)
+
+        return wait_for(look, f"nobody was told of {entity}")
+
+    def tend_letters(self) -> None:
+        """What the schedule of the dlq function does every minute: a test cannot wait for it."""
+        scheduler = self.aws.client("scheduler")
+        if not self._letters_schedule:
+            for each in scheduler.list_schedules()["Schedules"]:
+                target = scheduler.get_schedule(Name=each["Name"])["Target"]
+                if target["Arn"].endswith(f":{names.dlq_function(STAGE)}"):
+                    self._letters_schedule = target["Input"]
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=names.dlq_function(STAGE), Payload=self._letters_schedule
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def times_hidden(self, function: str, number: int) -> int:
         """How often a function has said of an order that it comes again later."""

@@ -35,7 +35,7 @@ def test_an_order_that_cannot_be_written(hub: LocalHub, body: Body, code: str, w
     answer = hub.deliver("orders/create", body)
 
     end = hub.end_of(f"order/{body['id']}", answer)
-    notice = hub.notice_about(f"shop-eu/order/{body['id']}")
+    notice = hub.told_of(f"order/{body['id']}")
 
     assert end.failure is not None
     assert (end.outcome, end.failure.code) == ("dead", code)
@@ -57,7 +57,7 @@ def test_a_signed_body_that_is_no_order_is_kept_for_a_person(hub: LocalHub, body
 
     assert end["outcome"]["S"] == "dead"
     assert end["error"]["M"]["code"]["S"] == "Unreadable"
-    assert hub.notice_about(end["entity"]["S"])
+    assert "Unreadable" in hub.told_of(end["entity"]["S"])
 
 
 def _end_of_unreadable(hub: LocalHub, answer: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _end_of_unreadable(hub: LocalHub, answer: Any) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         items = table.scan(TableName="hub-local-ledger")["Items"]
-        return next((item for item in items if item["record"]["S"].endswith(f"#{answer.event}")), None)
+        return next((one for one in items if one["record"]["S"] == f"shop-eu-to-erp#{answer.event}"), None)
 
     return wait_for(look, f"event {answer.event} has not ended")
 

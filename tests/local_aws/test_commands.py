@@ -80,18 +80,41 @@ def test_the_table_is_readable_and_a_wrong_flow_is_told(hub: LocalHub, command: 
     assert FLOW in wrong.output
 
 
-def test_a_dead_order_is_replayed_once_its_cause_is_mended(hub: LocalHub, command: Any) -> None:
+def test_a_dead_order_is_told_of_previewed_and_redriven_once_its_cause_is_mended(hub: LocalHub, command: Any) -> None:
+    table = hub.aws.client("dynamodb")
+    for cause in table.query(  # other tests may have died of it: then nobody would be told
+        TableName=names.ledger_table(STAGE),
+        KeyConditionExpression="entity = :letters AND begins_with(#record, :cause)",
+        ExpressionAttributeNames={"#record": "record"},
+        ExpressionAttributeValues={":letters": {"S": names.letters(FLOW)}, ":cause": {"S": "cause#"}},
+    )["Items"]:
+        table.delete_item(TableName=names.ledger_table(STAGE), Key={name: cause[name] for name in ("entity", "record")})
     body = an_order(a_line("NEW-POSTER"))
+    entity = f"{INTEGRATION}/order/{body['id']}"
     answer = hub.deliver("orders/create", body)
     assert hub.end_of(f"order/{body['id']}", answer).outcome == "dead"
+    told = hub.told_of(entity)
+    notice = hub.notice_about(entity)
 
+    def letter(*status: str) -> dict[str, Any]:
+        (found,) = json.loads(command("dlq", "list", "--entity", entity, "--json", *status).stdout)
+        return dict(found)
+
+    waits = letter()
     stock(hub.erp.url, ["NEW-POSTER"])
-    replayed = command("events", "replay", str(body["id"]))
+    preview = command("dlq", "redrive", "--entity", entity, "--preview", "--json")
+    redriven = command("dlq", "redrive", "--entity", entity, "--reason", "NEW-POSTER is there now")
 
-    assert replayed.exit_code == 0, replayed.output
+    assert preview.exit_code == 0, preview.output
+    assert redriven.exit_code == 0, redriven.output
     wait_for(lambda: hub.ends(f"order/{body['id']}")[0].outcome == "applied" or None, "the order is not applied")
     (end,) = hub.ends(f"order/{body['id']}")
     assert (end.event_id, end.replay_of, len(hub.orders(body["id"]))) == (answer.event, answer.event, 1)
+    assert f"{FLOW}: NotConfigured" in told
+    assert f"{FLOW}: NotConfigured" in notice
+    assert waits["status"] == "escalated"
+    assert [each["effect"] for each in json.loads(preview.stdout)] == ["creates"]
+    assert letter("--status", "resolved")["note"] == "applied"
 
 
 def test_an_order_is_found_by_its_number_however_it_ended(hub: LocalHub, command: Any) -> None:

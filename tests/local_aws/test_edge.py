@@ -126,7 +126,7 @@ def test_a_large_order_that_died_is_replayed_whole_after_the_cause_is_mended(hub
     number, body = a_large_order(2_000_000, sku)
     answer = hub.deliver("orders/create", body)
     dead = hub.end_of(f"order/{number}", answer)
-    notice = hub.notice_about(f"{INTEGRATION}/order/{number}")
+    notice = hub.told_of(f"order/{number}")
     stock(hub.erp.url, [sku])
 
     send(hub, event_in_ledger(hub, number, answer.event).replayed(datetime.now(UTC)))

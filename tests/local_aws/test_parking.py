@@ -87,4 +87,4 @@ def test_a_child_whose_parent_never_comes_is_dead_with_a_sentence_that_says_so(h
     assert f"waited for {missing}" in failure.message
     assert "no event of it has been recorded" in failure.message
     assert listed(hub) == 0
-    assert hub.notice_about(f"order/{child['id']}")
+    assert "ParentMissing" in hub.told_of(f"order/{child['id']}")
