@@ -13,7 +13,7 @@ from typing import Any
 from infra.local.shopify import Body, Line, as_sent, fulfilled, fulfilment, order
 from infra.local.stand_in import GOODS
 
-LINES = 6
+LINES, USUAL_LINES = 6, 2  # an order of 10 KB, the size that all yardsticks were measured with; and a usual basket
 BUYERS = 40  # customers who come again, as most of a shop's do
 
 
@@ -64,45 +64,47 @@ class Sent:
     body: bytes
 
 
-def new_orders(count: int, seed: int = 1, world: World = SHOP) -> list[Sent]:
+def new_orders(count: int, seed: int = 1, world: World = SHOP, lines: int = LINES) -> list[Sent]:
     """So many orders, each created and heard of for the first time."""
     dice = random.Random(seed)  # noqa: S311 - orders to be had again, no secret
     return [
-        Sent("orders/create", f"{_uuid(dice)}", as_sent(an_order(_number(dice), dice, _moment(place), world)))
+        Sent("orders/create", _uuid(dice), as_sent(an_order(_number(dice), dice, _moment(place), world, lines, place)))
         for place in range(count)
     ]
 
 
-def lives(count: int, seed: int = 1) -> list[Sent]:
+def lives(count: int, seed: int = 1, lines: int = LINES) -> list[Sent]:
     """So many orders' usual lives, five deliveries each: created and paid at once, which a shop tells by three topics of
     one version; then shipped, which it tells by two."""
     dice = random.Random(seed)  # noqa: S311 - orders to be had again, no secret
     sent = []
     for place in range(count):
-        body = an_order(_number(dice), dice, _moment(place))
-        shipment = fulfilment(body, _number(dice), dict.fromkeys(range(LINES), 1), _moment(place) + timedelta(hours=5))
+        body = an_order(_number(dice), dice, _moment(place), SHOP, lines, place)
+        shipment = fulfilment(body, _number(dice), dict.fromkeys(range(lines), 1), _moment(place) + timedelta(hours=5))
         gone = fulfilled(body, shipment)
         told = (("create", body), ("paid", body), ("updated", body), ("fulfilled", gone), ("updated", gone))
         sent += [Sent(f"orders/{topic}", _uuid(dice), as_sent(each)) for topic, each in told]
     return sent
 
 
-def an_order(number: int, dice: random.Random, at: datetime, world: World = SHOP) -> Body:
-    """The body of orders/create."""
-    buyer = _buyer(dice.randrange(BUYERS), at, world)
-    lines = [
+def an_order(
+    number: int, dice: random.Random, at: datetime, world: World = SHOP, lines: int = LINES, buyer: int = 0
+) -> Body:
+    """The body of orders/create; `buyer` is one of BUYERS."""
+    person = _buyer(buyer % BUYERS, at, world)
+    bought = [
         Line(
             dice.choice(GOODS[1:]),
             1 + dice.randrange(3),
             Decimal(dice.randrange(100, 9000)) / 100,
             title=_words(dice, world),
         )
-        for _ in range(LINES)
+        for _ in range(lines)
     ]
     cents = Decimal(dice.randrange(100, 900)) / 100
-    body = order(number, buyer, lines, created_at=at, updated_at=at, shipping=cents, tax=cents + 1)
+    body = order(number, person, bought, created_at=at, updated_at=at, shipping=cents, tax=cents + 1)
     body["line_items"] = [_whole(each, dice, world) for each in body["line_items"]]
-    return body | _carried_along(body, buyer, dice, world)
+    return body | _carried_along(body, person, dice, world)
 
 
 def _buyer(place: int, at: datetime, world: World) -> Body:
