@@ -1,6 +1,8 @@
 """The hub's webhook and delivery functions, each in a process of its own, between an imitated AWS and ERPNext's stand-in."""
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -9,10 +11,11 @@ import boto3
 from botocore.config import Config as ClientConfig
 
 from benchmarks.lambda_process import Process
-from benchmarks.orders import Sent
+from benchmarks.orders import BUYERS, Sent, new_orders
 from benchmarks.wire import LAMBDA_SERVICE, CountingAws
 from hub import names
 from hub.config import Config
+from hub.pace import Pacing
 from hub.settings import DeliverySettings, WebhookSettings
 from infra.configuration import load_stage
 from infra.local.erpnext.server import ErpNextStandIn
@@ -30,18 +33,27 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 class HubAtTheWire:
-    """`aws` counts; `erp.requests` lists what ERPNext was asked; `webhooks.log` and `delivery.log` hold what was logged."""
+    """`aws` counts; `erp.requests` lists what ERPNext was asked; `webhooks.log` and `delivery.log` hold what was logged.
 
-    def __init__(self) -> None:
+    With `erp_url`, ERPNext is another process; with `functions` and `workers`, so many delivery functions with so many
+    workers each run at the same time.
+    """
+
+    def __init__(self, erp_url: str = "", functions: int = 1, workers: int = 2) -> None:
         self._stack = ExitStack()
+        self._erp_url = erp_url
+        self._functions = functions
+        self._workers = workers
 
     def __enter__(self) -> Self:
         enter = self._stack.enter_context
         config = load_stage(STAGE)
         self.aws = enter(CountingAws())
-        self.erp = enter(ErpNextStandIn(token=TOKEN))
-        set_up(self.erp.url)
-        stock(self.erp.url)
+        if not self._erp_url:
+            self.erp = enter(ErpNextStandIn(token=TOKEN))
+            self._erp_url = self.erp.url
+        set_up(self._erp_url)
+        stock(self._erp_url)
         self._sqs: Any = self._client("sqs")
         self._dynamodb = self._client("dynamodb")
         self._dynamodb.create_table(**table(names.ledger_table(STAGE)))
@@ -52,7 +64,9 @@ class HubAtTheWire:
         self.queue = self._queue(names.queue(STAGE, FLOW))
         variables = {"AWS_ENDPOINT_URL": self.aws.url, "POWERTOOLS_LOG_LEVEL": config.log_level, **REGION, **KEYS}
         self.webhooks = enter(Process("webhooks.main", self._webhook(config).to_env() | variables))
-        self.delivery = enter(Process("delivery.main", self._delivery(config).to_env() | variables))
+        delivery = self._delivery(config).to_env() | variables
+        self.deliveries = [enter(Process("delivery.main", delivery)) for _ in range(self._functions)]
+        self.delivery = self.deliveries[0]
         self._shop = Shop("", config.integrations[SOURCE].account, signing_secret(SOURCE))
         return self
 
@@ -67,18 +81,48 @@ class HubAtTheWire:
             assert answer["statusCode"] == 200, answer
 
     def deliver(self) -> int:
-        """Have the delivery function take what waits, in batches as the Lambda service would; how many invocations that
-        were. Fails where something stays on the queue."""
-        invocations = 0
-        while messages := self._sqs.receive_message(
-            QueueUrl=self.queue, MaxNumberOfMessages=BATCH, AttributeNames=["All"]
-        ).get("Messages"):
-            answer = self.delivery.invoke({"Records": [_record(each) for each in messages]})
-            assert answer == {"batchItemFailures": []}, answer
-            done = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(messages)]
-            self._sqs.delete_message_batch(QueueUrl=self.queue, Entries=done)
+        """Have the delivery functions take what waits, in batches as the Lambda service would, until nothing does; how
+        many invocations that was."""
+        with ThreadPoolExecutor(self._functions) as pool:
+            return sum(pool.map(self._poll, self.deliveries))
+
+    def warm_up(self) -> None:
+        """Let every function meet every customer, as it has in a steady state."""
+        for number, function in enumerate(self.deliveries):
+            self.send(new_orders(BUYERS, seed=1_000 + number))
+            self._poll(function)
+
+    def _poll(self, function: Process) -> int:
+        """As the service does, receive the next batch while the function is at one."""
+        with ThreadPoolExecutor(1) as poller:
+            return self._work(function, poller)
+
+    def _work(self, function: Process, poller: ThreadPoolExecutor) -> int:
+        invocations, ahead = 0, poller.submit(self._received)
+        while messages := ahead.result() or self._receive():
+            ahead = poller.submit(self._received)
+            answer = function.invoke({"Records": [_record(each) for each in messages]})
+            stay = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+            done = [each for each in messages if each["MessageId"] not in stay]
+            entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(done)]
+            if entries:
+                self._sqs.delete_message_batch(QueueUrl=self.queue, Entries=entries)
             invocations += 1
         return invocations
+
+    def _received(self) -> list[dict[str, Any]]:
+        asked = {"QueueUrl": self.queue, "MaxNumberOfMessages": BATCH, "AttributeNames": ["All"]}
+        return list(self._sqs.receive_message(**asked).get("Messages", []))
+
+    def _receive(self) -> list[dict[str, Any]]:
+        """The next messages; none once none is left, be it hidden until its next try."""
+        while True:
+            if found := self._received():
+                return found
+            hidden = self._sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["All"])["Attributes"]
+            if not int(hidden["ApproximateNumberOfMessagesNotVisible"]):
+                return []
+            time.sleep(0.05)
 
     def forget(self) -> None:
         """Count from nothing."""
@@ -126,7 +170,7 @@ class HubAtTheWire:
             source_connector=config.integrations[SOURCE].connector,
             destination=DESTINATION,
             destination_connector=destination.connector,
-            destination_url=self.erp.url,
+            destination_url=self._erp_url,
             destination_secret_id=names.secret(STAGE, DESTINATION),
             queue_url=self.queue,
             dead_letter_queue_url=self._queue(names.dead_letter_queue(STAGE, FLOW)),
@@ -135,9 +179,9 @@ class HubAtTheWire:
             actions=division.actions,
             flow_settings=division.settings(flow),
             left=division.left,
-            max_concurrency=flow.max_concurrency,
-            workers=flow.workers,
-            pacing=config.pacing_of(DESTINATION),
+            max_concurrency=self._functions,
+            workers=self._workers,
+            pacing=Pacing.of(self._functions * self._workers, None, destination.pacing.slow_call_seconds),
         )
 
 
