@@ -7,14 +7,26 @@ lines (6 KB), and of the 10 KB that all yardsticks were measured with.
 """
 
 import json
+import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.hub_at_the_wire import BATCH, HubAtTheWire
 from benchmarks.orders import USUAL_LINES, Sent, lives, new_orders
 from benchmarks.wire import LAMBDA_SERVICE
 
 EVENTS = 40
+COSTS = Path(__file__).resolve().parents[1] / "cli" / "costs" / "counts.json"
+BATCH_LINE = "batch"  # the message of the line that bears a batch's metrics (delivery/handler.py)
+ASSUMED = {  # what no machine but AWS's could tell
+    "erpnext_call_seconds": 0.25,
+    "cpu_slower": 1.5,
+    "send_seconds": 0.01,
+    "batch_seconds": 0.03,  # three calls of 8 ms each
+    "init_seconds": 0.4,
+}
 PLATFORM_LINES_BYTES = (
     420  # START, END and REPORT of an invocation of the delivery function; the webhook function has none
 )
@@ -35,15 +47,19 @@ class Counted:
     stored_bytes: float
     erpnext_calls: dict[str, float]
     log_bytes: float
-    log_lines: float
+    webhook_log_bytes: float  # as CloudWatch bills them, and so the next two
+    delivery_log_bytes: float
+    batch_log_bytes: float  # of an invocation
+    cpu_seconds: tuple[float, float]  # of the webhook and the delivery function; not deterministic
+    metrics: tuple[int, int]  # custom metrics that the webhook and the delivery function have sent
     outcomes: dict[str, int]
 
 
 def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
     """Let deliveries through, ten by ten, and count."""
     before = Counter(hub.outcomes())
-    logged = len(hub.webhooks.log) + len(hub.delivery.log)
-    logged_lines = hub.webhooks.log.count(b"\n") + hub.delivery.log.count(b"\n")
+    logged = len(hub.webhooks.log), len(hub.delivery.log)
+    cpu = hub.webhooks.cpu_seconds, hub.delivery.cpu_seconds
     hub.forget()
     invocations = 0
     for start in range(0, len(sent), BATCH):
@@ -55,9 +71,11 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
     ended = Counter(hub.outcomes()) - before
     assert ended.total() == count, f"{count} events, of which these ended: {dict(ended)}"
     calls = {" ".join(call): number / count for call, number in sorted(aws.calls.items()) if call not in OURS}
-    lines = hub.webhooks.log.count(b"\n") + hub.delivery.log.count(b"\n") - logged_lines + 3 * invocations
+    said, did = hub.webhooks.log[logged[0] :], hub.delivery.log[logged[1] :]
+    batch_lines = [line for line in did.splitlines() if json.loads(line)["message"] == BATCH_LINE]
+    batch_bytes = _billed(b"\n".join(batch_lines)) + invocations * (PLATFORM_LINES_BYTES + 3 * LOG_EVENT_BYTES)
+    event_lines = [line for line in did.splitlines() if line not in batch_lines]
     told = Counter(f"{method} {'/'.join(path.split('?')[0].split('/')[:4])}" for method, path, _ in hub.erp.requests)
-    log = len(hub.webhooks.log) + len(hub.delivery.log) - logged + invocations * PLATFORM_LINES_BYTES
     return Counted(
         aws_calls=calls,
         sqs_requests=sum(
@@ -69,10 +87,30 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
         read_units=aws.read_units / count,
         stored_bytes=aws.stored_bytes / count,
         erpnext_calls={call: number / count for call, number in sorted(told.items())},
-        log_bytes=log / count,
-        log_lines=lines / count,
+        log_bytes=(len(said) + len(did) + invocations * PLATFORM_LINES_BYTES) / count,
+        webhook_log_bytes=_billed(said) / count,
+        delivery_log_bytes=_billed(b"\n".join(event_lines)) / count,
+        batch_log_bytes=batch_bytes / invocations,
+        cpu_seconds=((hub.webhooks.cpu_seconds - cpu[0]) / count, (hub.delivery.cpu_seconds - cpu[1]) / count),
+        metrics=(_metrics(said), _metrics(did)),
         outcomes=dict(ended),
     )
+
+
+def _billed(log: bytes) -> int:
+    """What CloudWatch Logs bills for lines."""
+    return sum(len(line) + LOG_EVENT_BYTES for line in log.splitlines())
+
+
+def _metrics(log: bytes) -> int:
+    """How many custom metrics some lines are: each name with each set of dimensions' values is one."""
+    found = set()
+    for line in map(json.loads, log.splitlines()):
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            for dimensions in directive["Dimensions"]:
+                values = tuple(str(line[name]) for name in dimensions)
+                found |= {(metric["Name"], tuple(dimensions), values) for metric in directive["Metrics"]}
+    return len(found)
 
 
 def run() -> dict[str, Counted]:
@@ -88,8 +126,12 @@ def run() -> dict[str, Counted]:
 
 
 def measure() -> dict[str, float]:
-    """The measures that have targets, and those that the cost model reads beside them, each of an event on average."""
-    told = run()
+    """The measures that have targets, and what explains them, each of an event on average."""
+    return measures_of(run())
+
+
+def measures_of(told: dict[str, Counted]) -> dict[str, float]:
+    """As `measure`, of what was counted."""
     life, large, new, new_large = (
         told[name] for name in ("lives", "lives of 10 KB", "new orders", "new orders of 10 KB")
     )
@@ -105,14 +147,39 @@ def measure() -> dict[str, float]:
         "erpnext_calls_per_order": sum(new_large.erpnext_calls.values()),
         "erpnext_calls_per_event": sum(life.erpnext_calls.values()),
         "log_bytes_per_event": max(life.log_bytes, new.log_bytes),
-        "log_lines_per_event": life.log_lines,
+    }
+
+
+def for_costs(told: dict[str, Counted]) -> dict[str, object]:
+    """What the cost model reads of it: cli/costs/counts.json."""
+    life = told["lives of 10 KB"]
+    of_batches = 1.0  # a query for breaker and pace
+    return {
+        "measured_on": datetime.now(UTC).date().isoformat(),
+        "write_units_per_event": round(life.write_units + life.index_units, 3),
+        "read_units_per_batch": of_batches,
+        "read_units_per_event": round(life.read_units - of_batches / BATCH, 3),
+        "stored_bytes_per_event": round(life.stored_bytes),
+        "erpnext_calls_per_event": round(sum(life.erpnext_calls.values()), 3),
+        "webhook_log_bytes": round(life.webhook_log_bytes),
+        "delivery_log_bytes": round(life.delivery_log_bytes),
+        "batch_log_bytes": round(life.batch_log_bytes),
+        "metrics_per_source": life.metrics[0],
+        "metrics_per_flow": life.metrics[1],
+        "body_bytes": 10_240,
+        "webhook_cpu_seconds": round(told["new orders of 10 KB"].cpu_seconds[0], 4),
+        "delivery_cpu_seconds": round(life.cpu_seconds[1], 4),
+        **ASSUMED,
     }
 
 
 def main() -> None:
-    """Print everything that was counted."""
-    told = {name: {field: getattr(each, field) for field in each.__slots__} for name, each in run().items()}
-    print(json.dumps(told, indent=2))
+    """Print everything that was counted; with --write, keep what the cost model reads."""
+    told = run()
+    print(json.dumps({name: asdict(each) for name, each in told.items()}, indent=2))
+    print(json.dumps(measures_of(told), indent=2))
+    if "--write" in sys.argv:
+        COSTS.write_text(json.dumps(for_costs(told), indent=2) + "\n")
 
 
 if __name__ == "__main__":

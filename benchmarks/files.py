@@ -93,7 +93,7 @@ def measure(count: int, kind: str) -> dict[str, Any]:
     with tempfile.TemporaryFile() as file:
         (write_workbook if kind == "xlsx" else write_csv)(file, count)
         size = file.tell()
-        before = _megabytes()
+        before = megabytes()
         began = time.perf_counter()
         now = datetime.now(UTC)
         dropped = Dropped("inbox/prices/list", file, "0" * 64, now, size, "tag")
@@ -119,11 +119,11 @@ def measure(count: int, kind: str) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "rows_per_second": round(count / seconds),
         "start_mb": before,
-        "most_mb": _megabytes(),
+        "most_mb": megabytes(),
     }
 
 
-def _megabytes() -> float:
+def megabytes() -> float:
     """The most memory that this process has held. Linux counts what its parent held, too, in ru_maxrss."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -16,7 +16,7 @@ from benchmarks.wire import LAMBDA_SERVICE, CountingAws
 from hub import names
 from hub.config import Config
 from hub.pace import Pacing
-from hub.settings import DeliverySettings, WebhookSettings
+from hub.settings import DeliverySettings, RetrySettings, WebhookSettings
 from infra.configuration import load_stage
 from infra.local.erpnext.server import ErpNextStandIn
 from infra.local.secrets import signing_secret, store_local_secrets
@@ -181,6 +181,7 @@ class HubAtTheWire:
             left=division.left,
             max_concurrency=self._functions,
             workers=self._workers,
+            retry=RetrySettings(base_seconds=0.5, cap_seconds=4.0),  # nobody would wait for the usual minutes
             pacing=Pacing.of(self._functions * self._workers, None, destination.pacing.slow_call_seconds),
         )
 

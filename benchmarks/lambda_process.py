@@ -74,6 +74,12 @@ class Process:
         self._log.seek(0)
         return self._log.read()
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time that it has taken."""
+        told = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")  # man 5 proc: utime, stime
+
     def stop(self) -> None:
         """End it."""
         assert self._process.stdin

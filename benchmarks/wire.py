@@ -99,6 +99,7 @@ class CountingAws:
             url = f"https://{host}.us-east-1.amazonaws.com{path}"
             prepared = AWSRequest(method, url, headers={**headers, "Host": url.split("/")[2]}, data=body).prepare()
             answer = botocore_stubber(f"before-send.{host}.{operation}", prepared)
+            assert answer, "moto imitates no such service"
             self.chunks[call] += ceil(max(len(body), len(answer.content)) / CHUNK_BYTES)
             return answer.status_code, dict(answer.headers), answer.content
 
@@ -150,7 +151,7 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     if kind == "S":
         return len(content.encode())
     if kind == "N":
-        return ceil(len(content.lstrip("-").replace(".", "").strip("0")) / 2) + 1 + content.startswith("-")
+        return ceil(len(str(content).lstrip("-").replace(".", "").strip("0")) / 2) + 1 + str(content).startswith("-")
     if kind == "B":
         return len(base64.b64decode(content))
     if kind == "M":

@@ -6,6 +6,7 @@ from cli import configuration, events, files, flow, secrets, setup, signature, s
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
+from cli.cost import show_cost
 from cli.failure import ToldGroup
 from cli.find import find_events
 from cli.reconcile import reconcile
@@ -36,6 +37,7 @@ events.app.command("find")(find_events)
 sync.app.command("approve")(approve)
 sync.app.command("backfill")(backfill)
 app.command("audit")(audit)
+app.command("cost")(show_cost)
 app.command("reconcile")(reconcile)
 app.command("send")(send)
 

@@ -63,7 +63,7 @@ class DynamoLedger:
 
     def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
         """Write outcomes and heads; raises LedgerUnavailable unless DynamoDB confirmed every one of them."""
-        items = [item for entry in entries for item in self._entry_items(entry)]
+        items = [item for entry in entries for item in self.items(entry)]
         items += [_head_item(flow, subject, head) for flow, subject, head in heads]
         requests = [(item, {"PutRequest": {"Item": item}}) for item in items]
         for entry in entries:
@@ -112,7 +112,8 @@ class DynamoLedger:
         except (BotoCoreError, ClientError) as error:
             raise LedgerUnavailable(f"DynamoDB refused or did not answer: {reason(error)}") from error
 
-    def _entry_items(self, entry: Entry) -> list[Item]:
+    def items(self, entry: Entry) -> list[Item]:
+        """What is written for an entry: its item, what its payload takes beside it, and its place among the parked."""
         event = entry.event
         payload = pack(event)
         parts = [payload[start : start + PART_BYTES] for start in range(0, len(payload), PART_BYTES)]

@@ -14,8 +14,8 @@ from infra.local.erpnext.faults import DEADLOCK
 class Capacity:
     """Entered by each request. The next ones wait for a worker, as they do in gunicorn's backlog.
 
-    A request takes `seconds`, its real work included. Where more than `contended_above` writes are at work, the one that
-    comes last meets a deadlock, as parallel writers of tabBin and the naming series do.
+    A request takes `seconds`, its real work included. Where `contended_above` writes are at work already, one more meets a
+    deadlock, as parallel writers of tabBin and the naming series do.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Capacity:
     def collide(self) -> None:
         """A write begins; raises what the site answers where it is one too many."""
         with self._lock:
-            self._writing += 1
-            self._began.writes = True
-            if self._contended_above is not None and self._writing > self._contended_above:
+            if self._writing == self._contended_above:
                 self._deadlocks += 1
                 raise FrappeError("QueryDeadlockError", DEADLOCK, from_erpnext=True)
+            self._writing += 1
+            self._began.writes = True
 
     def seen(self) -> dict[str, int]:
         """What happened so far: requests, the most that were being asked at once, deadlocks."""
