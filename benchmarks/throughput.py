@@ -61,12 +61,13 @@ class Through:
     refused_429: int
 
 
+# Two workers share a batch of ten evenly; of four, two have nothing to do in the third round, and a sixth is lost.
 SITES = {
     "1 call at once": Site(4, 1, 1),
     "2 calls at once": Site(4, 1, 2),
     "4 workers, 4 calls at once": Site(4, 2, 2),
-    "8 workers, 8 calls at once": Site(8, 2, 4),
-    "8 workers, deadlocks above 3 writes": Site(8, 2, 4, contended_above=3),
+    "8 workers, 8 calls at once": Site(8, 4, 2),
+    "8 workers, deadlocks above 3 writes": Site(8, 4, 2, contended_above=3),
 }
 USUAL = "4 workers, 4 calls at once"
 
