@@ -6,6 +6,7 @@ from cli import configuration, dlq, events, files, flow, ledger, secrets, setup,
 from cli.approve import approve
 from cli.audit import audit
 from cli.backfill import backfill
+from cli.cost import show_cost
 from cli.dashboard import command as dashboard
 from cli.dlq_redrive import redrive_letters
 from cli.doctor import doctor
@@ -49,6 +50,7 @@ audits = typer.Typer(invoke_without_command=True)
 audits.callback()(audit)
 audits.command("report")(report)
 app.add_typer(audits, name="audit")
+app.command("cost")(show_cost)
 app.command("reconcile")(reconcile)
 app.command("send")(send)
 app.command("smoke")(smoke)

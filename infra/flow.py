@@ -30,8 +30,10 @@ TIMEOUT_SECONDS = 120
 # AWS's advice: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_TIMES_TIMEOUT = 6
 RETENTION_DAYS = QUEUED_DAYS  # the most that SQS allows: an outage's events must still be there
-# Packages take 85 MB; a batch is at most 6 MB, but its bodies are deflated, and parsed JSON takes several times its text
-MEMORY_MB = 512
+# Ten orders of 500 lines take 82 MB, packages included; ten of 4 MB, of which two are parsed at once, 164 MB (python -m
+# benchmarks.memory). It waits for the destination most of the time, so that half the memory is nearly half the cost: 512 MB
+# would make a batch of ten a tenth faster, and 80 % dearer (docs/benchmarks.md).
+MEMORY_MB = 256
 CONSUME = ("sqs:ChangeMessageVisibility", *dead_letters.CONSUME)
 
 

@@ -4,17 +4,17 @@ What is parked is also listed by destination: `parked/<destination>`, `<flow>#<s
 """
 
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapters.payloads import PARTS, pack
 from adapters.refusals import reason
 from hub import names
 from hub.errors import LedgerUnavailable
-from hub.events import Event, queue_key, to_json
+from hub.events import Event, queue_key
 from hub.ledger import LABEL, TTL_ATTRIBUTE, Entry, Head, Known, Outcome, Parking
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Item = dict[str, Any]  # in DynamoDB's own notation
 class DynamoLedger:
     """The ledger in DynamoDB: one read and one write call for a batch of up to 10 events.
 
-    An event's payload (its queue message, deflated) stays with its outcome, so that every end can be replayed.
+    An event's payload (its queue message, packed) stays with its outcome, so that every end can be replayed.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class DynamoLedger:
             raise LedgerUnavailable(f"DynamoDB refused or did not answer: {reason(error)}") from error
 
     def entry_items(self, entry: Entry) -> list[Item]:
-        """An outcome as it is kept; its own item is the first."""
+        """What is written for an entry: its item first, what its payload takes beside it, and its place among the parked."""
         event = entry.event
-        payload = zlib.compress(to_json(event).encode(), 6)
+        payload = pack(event)
         parts = [payload[start : start + PART_BYTES] for start in range(0, len(payload), PART_BYTES)]
         parking = entry.parking
         kept_from = max(entry.recorded_at, parking.until) if parking else entry.recorded_at
@@ -125,12 +125,11 @@ class DynamoLedger:
             "record": {"S": _record(entry.flow, event)},
             "outcome": {"S": entry.outcome.value},
             "type": {"S": event.type},
-            "version": {"S": event.entity_version},
             "attempts": {"N": str(entry.attempts)},
             "received_at": {"S": event.received_at.isoformat()},
             "recorded_at": {"S": entry.recorded_at.isoformat()},
             "payload": {"B": parts[0]},
-            "payload_parts": {"N": str(len(parts))},
+            **({PARTS: {"N": str(len(parts))}} if len(parts) > 1 else {}),
             TTL_ATTRIBUTE: expires,
         }
         optional = {"doctype": entry.doctype, "name": entry.name, "rule": entry.rule, "replay_of": event.replay_of}

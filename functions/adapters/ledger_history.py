@@ -1,7 +1,6 @@
 """DynamoDB: the ledger read back, for the people who ask what became of an entity."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from adapters.dynamodb import parked_key
+from adapters.payloads import parts_of, unpack
 from hub.errors import LedgerUnavailable
-from hub.events import Event, from_json
+from hub.events import Event
 from hub.ledger import BY_LABEL, LABEL, Failure, Outcome
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class LedgerHistory:
 
     def _whole(self, item: dict[str, Any]) -> Event:
         entity, record = item["entity"]["S"], item["record"]["S"]
-        others = (f"{record}#part{number}" for number in range(1, int(item["payload_parts"]["N"])))
+        others = (f"{record}#part{number}" for number in range(1, parts_of(item)))
         parts = [item, *(self._item(entity, other) for other in others)]
-        return from_json(zlib.decompress(b"".join(part["payload"]["B"] for part in parts)).decode())
+        return unpack(b"".join(part["payload"]["B"] for part in parts), item)
 
     def labelled(self, label: str) -> list[str]:
         """The entities that people call `label` (as `searchable` has it), by the index: a moment behind the table."""

@@ -5,15 +5,15 @@ import hmac
 import json
 import secrets
 import time
-import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from adapters.ledger_history import LedgerHistory
 from cli.rotation import rotated
 from hub import names
-from hub.events import Event, from_json, to_json
+from hub.events import Event, to_json
 from hub.receive import MAX_BODY_BYTES
 from infra.local.ministack import ACCOUNT
 from infra.local.running import LOCAL_REGION
@@ -60,9 +60,8 @@ def kept(hub: LocalHub, body: bytes) -> bytes | None:
 
 def event_in_ledger(hub: LocalHub, number: int, event_id: str) -> Event:
     """An ended event as a replay reads it."""
-    key = {"entity": {"S": f"{INTEGRATION}/order/{number}"}, "record": {"S": f"{FLOW}#{event_id}"}}
-    item = hub.aws.client("dynamodb").get_item(TableName=names.ledger_table(STAGE), Key=key)["Item"]
-    return from_json(zlib.decompress(item["payload"]["B"]).decode())
+    history = LedgerHistory(hub.aws.client("dynamodb"), names.ledger_table(STAGE))
+    return history.event(f"{INTEGRATION}/order/{number}", FLOW, event_id)
 
 
 def send(hub: LocalHub, event: Event) -> None:

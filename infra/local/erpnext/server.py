@@ -6,7 +6,7 @@
         assert erp.documents("Sales Order") == [...]
 
 Another process steers it over HTTP: POST, GET and DELETE /_standin/faults, GET and DELETE /_standin/requests,
-POST /_standin/reset, GET /_standin/documents/<DocType>, POST /_standin/rate-limit.
+POST /_standin/reset, GET /_standin/documents/<DocType>, POST /_standin/rate-limit, POST and GET /_standin/capacity.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra.local.erpnext import accounting, api, customising, files, masters, oauth, pages, seed, selling, stock
+from infra.local.erpnext.capacity import Capacity
 from infra.local.erpnext.clock import SiteClock
 from infra.local.erpnext.errors import FrappeError
 from infra.local.erpnext.faults import Fault, Faults, RateLimiter, error_of
@@ -75,6 +76,7 @@ class ErpNextStandIn:
         self.requests: list[tuple[str, str, int]] = []
         self.faults = Faults()
         self.rate_limiter: RateLimiter | None = None
+        self.capacity: Capacity | None = None
         self.sessions = Sessions()
         self.stopping = threading.Event()
         self.sleep = sleep or self._wait
@@ -140,13 +142,18 @@ class ErpNextStandIn:
         self.faults.add(fault)
 
     def behave(self) -> None:
-        """Forget all faults and the rate limit."""
+        """Forget all faults, the rate limit and the capacity."""
         self.faults.clear()
         self.rate_limiter = None
+        self.capacity = None
 
     def limit_rate(self, window_seconds: int, limit_seconds: float, charge_seconds: float | None = None) -> None:
         """Switch Frappe's site-wide rate limiter on."""
         self.rate_limiter = RateLimiter(window_seconds, limit_seconds, self._now, charge_seconds)
+
+    def serve_with(self, workers: int, seconds: float, contended_above: int | None = None) -> None:
+        """Serve so many requests at once, each for so long; see Capacity."""
+        self.capacity = Capacity(workers, seconds, self.sleep, contended_above)
 
     def add_user(self, email: str, token: str, *, allowed_doctypes: str = "", password: str = "") -> None:
         with self.site.transaction("Administrator") as tx:
@@ -171,6 +178,10 @@ class ErpNextStandIn:
         host = request.header("x-frappe-site-name") or request.header("host").partition(":")[0]
         if self.hosts is not None and host not in self.hosts:
             return html_answer(404, "Not Found", f"<p>{html.escape(host)} does not exist</p>")
+        with self.capacity or contextlib.nullcontext():
+            return self._within_limit(request, snapshot)
+
+    def _within_limit(self, request: Request, snapshot: int) -> Answer | None:
         started = time.monotonic()
         limited = self.rate_limiter
         if limited is not None and limited.exhausted():
@@ -194,6 +205,8 @@ class ErpNextStandIn:
         hits = self.faults.take(request.method, request.path, doctype, document)
         instant = None
         try:
+            if self.capacity and request.method not in ("GET", "HEAD"):
+                self.capacity.collide()
             for fault in hits:
                 early = self._before_the_work(fault, request, doctype)
                 if early is not None:
@@ -283,6 +296,10 @@ class ErpNextStandIn:
             self.reset()
         elif route == ("POST", "rate-limit"):
             self.limit_rate(**request.form)
+        elif route == ("POST", "capacity"):
+            self.serve_with(**request.form)
+        elif route == ("GET", "capacity") and self.capacity:
+            return json_answer(200, self.capacity.seen())
         elif request.method == "GET" and request.segments[1:2] == ["documents"]:
             return json_answer(200, {"documents": self.documents("/".join(request.segments[2:]))})
         elif route != ("GET", "faults"):
