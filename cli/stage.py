@@ -117,7 +117,7 @@ class Stage:
 
     def caller(self) -> str:
         """Whom AWS takes the caller for, as an ARN."""
-        return str(self._client("sts").get_caller_identity()["Arn"])
+        return str(self.identity()["Arn"])
 
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""
