@@ -37,15 +37,21 @@ class DestinationHttp:
         )
 
     def send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call the destination. Any answer is returned. Where the call did not get there, raises Unavailable; where it
         did and no answer came, NoAnswer: it may have taken effect all the same (ERPNext finishes what a client no
         longer waits for). Raises AnswerTooLarge for an answer of more than MAX_ANSWER_BYTES to a question; where
         something was to be done it is none."""
         try:
-            headers = {**({} if body is None else JSON), **self._headers()}
-            with self._client.stream(method, path, params=query, content=body, headers=dict(headers)) as answer:
+            all_headers = {**({} if body is None else JSON), **self._headers(), **(headers or {})}
+            with self._client.stream(method, path, params=query, content=body, headers=all_headers) as answer:
                 whole = _whole(answer, method, path)
         except httpx.TimeoutException as error:
             raise _kind(error)(f"{method} {path}: no answer in time", category=Category.TIMEOUT) from error

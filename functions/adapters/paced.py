@@ -1,13 +1,13 @@
 """Calls at a destination's pace: so many at once as this function's share allows, and rests where that is less than one."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from hub.connector import Answer, BudgetOf, Destination, HttpClient, Written
-from hub.errors import Temporary
+from hub.connector import Answer, Asked, Batching, BudgetOf, Destination, HttpClientWithHeaders, Written
+from hub.errors import HubError, Temporary
 from hub.events import Event
 from hub.pace import (
     HALVED,
@@ -34,11 +34,11 @@ SPARE_SECONDS = 20.0  # for the call that follows a rest, and the ledger's write
 
 
 class PacedHttp:
-    """The HttpClient of one function that shares its destination with others, and the Pacer of its batches."""
+    """The HttpClientWithHeaders of one function that shares its destination with others, and the Pacer of its batches."""
 
     def __init__(
         self,
-        http: HttpClient,
+        http: HttpClientWithHeaders,
         pacing: Pacing,
         workers: int,
         rounding: float,
@@ -91,14 +91,20 @@ class PacedHttp:
                 self._pace = cut(self._pace, HALVED, began, self._pacing, self._now())
 
     def send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call the destination once the pace lets it. Where that would take too long, raises Temporary; where the
         destination has said that it serves nobody for a while, BudgetSpent, without asking it."""
         self._enter(f"{method} {path}")
         began, answer = self._monotonic(), None
         try:
-            answer = self._http.send(method, path, query=query, body=body)
+            answer = self._http.send(method, path, query=query, body=body, headers=headers)
             return answer
         finally:
             self._leave(began, answer)
@@ -162,6 +168,27 @@ class PacedDestination:
         except Temporary as error:
             self._pacer.met(error, began)
             raise
+
+
+class PacedBatching(PacedDestination):
+    """A Batching destination whose troubles set the pace, those of single events too."""
+
+    def __init__(self, destination: Batching, pacer: PacedHttp, now: Callable[[], datetime]) -> None:
+        super().__init__(destination, pacer, now)
+        self._batching = destination
+
+    def apply_many(self, asked: Sequence[Asked]) -> Sequence[Written | HubError]:
+        """As Batching.apply_many."""
+        began = self._now()
+        try:
+            results = self._batching.apply_many(asked)
+        except Temporary as error:
+            self._pacer.met(error, began)
+            raise
+        for result in results:
+            if isinstance(result, Temporary):
+                self._pacer.met(result, began)
+        return results
 
 
 class Unpaced:

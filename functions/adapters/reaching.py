@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,11 +39,27 @@ def open_stream(
 
 
 def client_of(
-    connector: ModuleType, url: str, secrets: IntegrationSecrets, timeout_seconds: float, connections: int
+    connector: ModuleType,
+    url: str,
+    secrets: IntegrationSecrets,
+    timeout_seconds: float,
+    connections: int,
+    settings: Mapping[str, Any] | None = None,
 ) -> Any:
-    """What calls a destination: its url says whether that is HTTP."""
+    """What calls a destination: its url says whether that is HTTP. Where a flow's settings say how to sign in, they must
+    be given; without them such a system can only be asked whether it is there."""
     if not is_web(url):
         return client_at(url, secrets.live, secrets.forget, timeout_seconds)
-    return DestinationHttp(
-        url, partial(connector.credentials, secrets.live), secrets.forget, timeout_seconds, connections
-    )
+
+    def http(headers: Callable[[], Mapping[str, str]], forget: Callable[[], None] = secrets.forget) -> DestinationHttp:
+        return DestinationHttp(url, headers, forget, timeout_seconds, connections)
+
+    if settings is None or not hasattr(connector, "signer"):
+        return http(partial(connector.credentials, secrets.live))
+    signer = connector.signer(settings, Reach(url, secrets.live, http, partial(datetime.now, UTC), time.sleep))
+
+    def forget() -> None:
+        secrets.forget()
+        signer.forget()
+
+    return http(signer.headers, forget)

@@ -254,18 +254,21 @@ def _paced_destination(
 ) -> "tuple[Destination, Pacer]":
     """The destination, and what keeps its calls to the pace; a database needs none beside its connections' number."""
     from adapters.databases import is_web
-    from adapters.paced import PacedDestination, PacedHttp, Unpaced
+    from adapters.paced import PacedBatching, PacedDestination, PacedHttp, Unpaced
     from adapters.reaching import client_of
+    from hub.connector import Batching
 
     connector = connector_module(settings.destination_connector)
     url, seconds, workers = settings.destination_url, settings.http_timeout_seconds, settings.workers
-    client = client_of(connector, url, secrets, seconds, workers)
+    client = client_of(connector, url, secrets, seconds, workers, settings.flow_settings)
     if not is_web(url):
         return _destination(connector.destination(client, settings.flow_settings), settings, dynamodb), Unpaced()
     budget_of = getattr(connector, "budget", None)
     rounding = random.random()  # noqa: S311 - it decides who rounds up, no secret
     paced = PacedHttp(client, settings.pacing, workers, rounding, budget_of, utc_now, time.monotonic)
     destination = _destination(connector.destination(paced, settings.flow_settings), settings, dynamodb)
+    if isinstance(destination, Batching):
+        return PacedBatching(destination, paced, utc_now), paced
     return PacedDestination(destination, paced, utc_now), paced
 
 

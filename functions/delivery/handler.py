@@ -71,7 +71,7 @@ def report(result: Batch, hub: DeliveryHub) -> None:
         counts["MissedWebhooks"] = missed
     held_to = hub.guard.pacer.held_to()
     paced = {} if held_to is None else {"InFlightLimit": round(held_to, 2)}
-    hub.telemetry.report("batch", {}, {**counts, **paced})
+    hub.telemetry.report("batch", {}, {**counts, **result.pushes.metrics(), **paced})
 
 
 def _told(entry: Entry) -> dict[str, object]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from hub.errors import NotConfigured
+from hub.errors import HubError, NotConfigured
 from hub.events import Event
 from hub.streams import Stream
 
@@ -76,6 +76,21 @@ class HttpClient(Protocol):
         """Read the secrets again before the next call: the destination refused the ones in use."""
 
 
+class HttpClientWithHeaders(HttpClient, Protocol):
+    """Also sends headers of one call alone."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """As HttpClient.send."""
+
+
 Kind = Literal["integer", "decimal", "float", "boolean", "timestamp", "local", "date", "bytes", "json", "text"]
 Cell = str | bytes | None  # as the database writes it, `bytes` with its hex digits or raw
 Value: TypeAlias = "str | bytes | int | Decimal | bool | None"  # what a statement is given
@@ -127,6 +142,25 @@ class Destination(Protocol):
 
     def apply(self, action: str, record: "Record", event: Event, known_name: str) -> Written:
         """`known_name` is the document that this entity was last written to, or "" where that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one event asks of a destination: the arguments of Destination.apply."""
+
+    action: str
+    record: "Record"
+    event: Event
+    known_name: str
+
+
+@runtime_checkable
+class Batching(Destination, Protocol):
+    """A destination that takes events of many entities in one call, at most one of each. Repeating it is safe."""
+
+    def apply_many(self, asked: Sequence[Asked]) -> "Sequence[Written | HubError]":
+        """How each of them ended, in their order: only those with an error are tried again, or are dead. Raises where all
+        share one fate: BatchRefused where one of them may be to blame, which is then looked for; else as `apply`."""
 
 
 def _no_client() -> Any:

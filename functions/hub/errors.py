@@ -261,6 +261,10 @@ class Refused(Permanent):
     category = Category.DATA_VALIDATION_FAILED
 
 
+class BatchRefused(Refused):
+    """The destination refuses a call with several events as a whole: one of them may be to blame."""
+
+
 class AnswerTooLarge(Permanent):
     """An answer larger than a function's memory has room for."""
 

@@ -15,7 +15,7 @@ from adapters.http import DestinationHttp
 from adapters.paced import SPARE_SECONDS, PacedDestination, PacedHttp
 from adapters.standings import DynamoStandings
 from connectors.erpnext.client import budget
-from hub.connector import Answer, Budget, BudgetOf, HttpClient
+from hub.connector import Answer, Budget, BudgetOf, HttpClientWithHeaders
 from hub.errors import Contended, Refused, Temporary, Unavailable
 from hub.pace import HALVED, Pace, Pacing
 from infra.local.erpnext.faults import Fault
@@ -55,7 +55,13 @@ class Site:
     renewed: int = 0
 
     def send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         self.began.append(self.clock.seconds)
         self.clock.seconds += self.took
@@ -69,7 +75,7 @@ class Site:
 
 
 def paced(
-    http: HttpClient, clock: Clock, pacing: Pacing, budget_of: BudgetOf | None = None, workers: int = 2
+    http: HttpClientWithHeaders, clock: Clock, pacing: Pacing, budget_of: BudgetOf | None = None, workers: int = 2
 ) -> PacedHttp:
     return PacedHttp(http, pacing, workers, 0.0, budget_of, clock.now, clock.monotonic, clock.wait)
 

@@ -1,6 +1,5 @@
 """The pages of a JSON API: how each is asked for, what its rows are, and which comes next."""
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Self
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.generic_rest.settings import (
@@ -24,10 +23,11 @@ from connectors.generic_rest.settings import (
     StreamSettings,
     TimeFormat,
 )
-from hub.connector import Answer, HttpClient, Reach
-from hub.errors import Category, NotConfigured, Refused, SecretUnavailable, Severity, Temporary, Unavailable
+from hub.connector import Answer, Reach
+from hub.errors import Category, NotConfigured, Refused, Severity, Temporary, Unavailable
 from hub.events import parse_instant, timestamp_version
 from hub.facts import NO_VERSION, at, canonical, version_of
+from hub.sign_in import Signer
 from hub.streams import MAX_KEY_CHARS, Ask, CursorGone, Page, PageGone, PageSuspect, Row, Stream
 
 NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
@@ -44,7 +44,7 @@ class RestListing:
 
     def __init__(self, stream: Stream, settings: StreamSettings, reach: Reach) -> None:
         self._stream, self._settings, self._reach = stream, settings, reach
-        self._signer = _Signer(settings, reach)
+        self._signer = Signer(settings.auth, settings.headers, reach)
         self._http = reach.http(self._signer.headers)
         self._asked_at: datetime | None = None
         self._insisted = ""
@@ -273,65 +273,6 @@ class _Reached(NamedTuple):
             return cls("", frozenset(), style.size)
         told = json.loads(after)
         return cls(told["since"], frozenset(told["marks"]), told["size"])
-
-
-class _Signer:
-    """The credentials of each request."""
-
-    def __init__(self, settings: StreamSettings, reach: Reach) -> None:
-        self._settings, self._auth, self._reach = settings, settings.auth, reach
-        self._token, self._until = "", reach.now()
-
-    def headers(self) -> dict[str, str]:
-        """The headers of each request."""
-        headers = {"Accept": "application/json", **self._settings.headers}
-        kind = self._auth.type
-        if kind == "bearer":
-            headers["Authorization"] = f"Bearer {self._secret('token')}"
-        elif kind == "header":
-            headers[self._auth.name] = self._secret("token")
-        elif kind == "basic":
-            pair = f"{self._secret('username')}:{self._secret('password')}"
-            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-        elif kind == "oauth2":
-            headers["Authorization"] = f"Bearer {self._oauth()}"
-        return headers
-
-    def query(self) -> dict[str, str]:
-        """The query parameters of each request."""
-        return {self._auth.name: self._secret("token")} if self._auth.type == "query" else {}
-
-    def forget(self) -> None:
-        """Get a new token before the next request."""
-        self._token = ""
-
-    def _secret(self, name: str) -> str:
-        values = self._reach.secret(name)
-        if not values:
-            raise SecretUnavailable(f"the secret {name} is not stored; run `hub secrets set`")
-        return values[0]
-
-    def _oauth(self) -> str:
-        """A token by client credentials (RFC 6749, section 4.4), until a minute before it runs out."""
-        if self._token and self._reach.now() < self._until:
-            return self._token
-        form = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        fields = {
-            "grant_type": "client_credentials",
-            "client_id": self._secret("client_id"),
-            "client_secret": self._secret("client_secret"),
-        } | ({"scope": self._auth.scope} if self._auth.scope else {})
-        client: HttpClient = self._reach.http(lambda: form)
-        answer = client.send("POST", self._auth.token_url, body=urlencode(fields).encode())
-        content = _content(answer) if answer.status == 200 else {}
-        token = content.get("access_token") if isinstance(content, dict) else None
-        if not isinstance(token, str) or not token:
-            what = f"the token URL answered HTTP {answer.status} without an access_token"
-            raise Unavailable(what, category=Category.AUTHENTICATION_FAILED)
-        lasts = content.get("expires_in")
-        self._token = token
-        self._until = self._reach.now() + timedelta(seconds=max((lasts if isinstance(lasts, int) else 300) - 60, 0))
-        return token
 
 
 def _content(answer: Answer) -> Any:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from hub.sign_in import Auth
 from hub.zones import Zone
 
 TimeFormat = Literal["rfc3339", "unix_seconds", "unix_milliseconds", "integer", "local"]
@@ -104,25 +105,6 @@ Pages = Annotated[
     NoPages | LinkPages | NextPages | CursorPages | NumberedPages | OffsetPages | KeysetPages,
     Field(discriminator="style"),
 ]
-
-
-class Auth(_Strict):
-    """How the hub signs in; the values are the integration's secrets."""
-
-    type: Literal["none", "bearer", "header", "query", "basic", "oauth2"] = "none"
-    name: str = Field(default="", description="The header or query parameter that bears the secret `token`.")
-    token_url: str = Field(
-        default="", description="Where oauth2 (client credentials) gets its token: a path or https://…."
-    )
-    scope: str = ""
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.type in ("header", "query") and not self.name:
-            raise ValueError(f"auth of type {self.type} needs name: the {self.type} that bears the token")
-        if self.type == "oauth2" and not self.token_url.startswith(("/", "https://")):
-            raise ValueError("auth of type oauth2 needs token_url: a path of the same system, or https://…")
-        return self
 
 
 class Deleted(_Strict):
