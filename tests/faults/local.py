@@ -327,9 +327,7 @@ class LocalWorld:
         ends = {event: outcome for events in self._ends().values() for event, outcome in events.items()}
         without = {event: ends.get(event, "no entry") for event in self.acknowledged if ends.get(event) not in ENDS}
         mapping = self.hub.reading(FLOW)
-        return (
-            f"{self.hub.waiting()} messages, queue {mapping}, {self.hub.breaker()}, {self.hub.pace()}, ends {without}"
-        )
+        return f"{self.hub.waiting()} messages, queue {mapping}, {self.hub.breaker()}, {self.hub.pace()}, ends {without}"
 
     def _kept(self) -> list[tuple[Event, str]]:
         history = LedgerHistory(self.hub.aws.client("dynamodb"), LEDGER)

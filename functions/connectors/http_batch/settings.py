@@ -164,3 +164,8 @@ class FlowSettings(_Strict):
     def row_streams(self) -> set[str]:
         """The streams of whose rows the settings speak."""
         return set(self.rows) - set(KINDS)
+
+    @property
+    def named_actions(self) -> frozenset[str]:
+        """What of the actions a flow must name."""
+        return frozenset({"push_deletion"}) if self.deleted else frozenset()

@@ -51,6 +51,15 @@ class MySql:
             f"VALUES ({', '.join(numbered(self.place, len(names)))}) ON DUPLICATE KEY UPDATE {', '.join(sets)}"
         )
 
+    def no_newer(self, version: str, place: str) -> str:
+        """Compared by bytes, whatever the column's collation."""
+        name = self.quote(version)
+        return f"({name} IS NULL OR BINARY {name} <= BINARY {place})"
+
+    def only_one(self, table: str, where: str) -> str:  # noqa: ARG002 - the unique index was looked for (check_key)
+        """One row at most, even so."""
+        return " LIMIT 1"
+
     def check_key(self, database: Database, path: Sequence[str], key: Sequence[str]) -> None:
         """Raise NotConfigured unless a unique index has exactly these columns: without one each write would be a row."""
         schema = "DATABASE()" if len(path) == 1 else "%s"

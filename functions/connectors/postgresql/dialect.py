@@ -49,5 +49,14 @@ class PostgreSql:
             sql += f" AND (there.{version} IS NULL OR {older})"
         return sql
 
+    def no_newer(self, version: str, place: str) -> str:
+        """Compared by code points, whatever the column's collation."""
+        name = self.quote(version)
+        return f'({name} IS NULL OR {name} COLLATE "C" <= {place} COLLATE "C")'
+
+    def only_one(self, table: str, where: str) -> str:
+        """Nothing has checked the key's index before, as an upsert does by itself."""
+        return f" AND (SELECT count(*) FROM {table} WHERE {where}) = 1"  # noqa: S608 - quoted
+
     def check_key(self, database: Database, path: Sequence[str], key: Sequence[str]) -> None:
         """ON CONFLICT itself demands a unique index over exactly these columns."""

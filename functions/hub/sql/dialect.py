@@ -43,6 +43,13 @@ class Dialect(Protocol):
         """The statement that inserts the row or updates it, touching no row where all stands so already or the version
         there is newer."""
 
+    def no_newer(self, version: str, place: str) -> str:
+        """That the version in a column of this name is no newer than the value at a placeholder, or is unknown."""
+
+    def only_one(self, table: str, where: str) -> str:
+        """What ends a statement that changes or deletes the row of a quoted table of which `where` holds: several rows are
+        left alone where a unique index does not rule them out. Placeholders may be repeated in it."""
+
     def check_key(self, database: Database, path: Sequence[str], key: Sequence[str]) -> None:
         """Raise NotConfigured where rows of one key could become two."""
 

@@ -98,3 +98,26 @@ class FlowSettings(_Table):
     version: Name | None = Field(
         default=None, description="A text column for the row's version: an older one then changes nothing."
     )
+    on_delete: Literal["ignore", "remove", "mark"] = Field(
+        default="ignore",
+        description="What becomes of the row when the source says that it is gone; needs actions: {<stream>/deleted: "
+        "delete_row}.",
+    )
+    deleted_column: Name | None = Field(
+        default=None, description="on_delete: mark writes when it was deleted there (or true); null while it is there."
+    )
+
+    @model_validator(mode="after")
+    def _marks_somewhere(self) -> Self:
+        if (self.on_delete == "mark") != (self.deleted_column is not None):
+            raise ValueError("on_delete: mark and deleted_column, the column of the mark, need each other")
+        if self.deleted_column and self.deleted_column in (*self.key, self.version, *self.columns.values()):
+            raise ValueError(
+                f"deleted_column {self.deleted_column!r} is written for another purpose; take one of its own"
+            )
+        return self
+
+    @property
+    def named_actions(self) -> frozenset[str]:
+        """What of the actions a flow must name."""
+        return frozenset() if self.on_delete == "ignore" else frozenset({"delete_row"})

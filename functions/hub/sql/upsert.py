@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 from hub.connector import Column, Database, Effect, Value, Written
 from hub.errors import NotConfigured, Refused
 from hub.events import Event
-from hub.records import Record, TableRow
+from hub.records import Deletion, Record, TableRow
 from hub.sql.cells import stored
+from hub.sql.delete import RowDeletion
 from hub.sql.dialect import Dialect, Upsert, numbered
 from hub.sql.settings import FlowSettings
 
@@ -20,8 +21,11 @@ class TableDestination:
         self._table = ".".join(dialect.quote(name) for name in settings.path)
         self._columns: dict[str, Column] = {}
 
-    def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:  # noqa: ARG002 - Destination's
-        """Insert or update the row; repeating it is safe."""
+    def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:
+        """Insert or update the row, or delete it as the settings say; repeating it is safe."""
+        if action == "delete_row" and isinstance(record, Deletion):
+            deletion = RowDeletion(self._settings, self._table, self._known(), self._database, self._dialect)
+            return deletion.apply(event, known_name)
         if action != "upsert_row" or not isinstance(record, TableRow):
             raise NotConfigured(f"action {action} does not take a record of kind {record.kind}; see the flow's actions")
         wanted = self._wanted(record, event)
@@ -43,6 +47,8 @@ class TableDestination:
             by_column.setdefault(settings.key[0], record.key)
         if settings.version:
             by_column[settings.version] = event.entity_version or None
+        if settings.deleted_column:
+            by_column[settings.deleted_column] = None  # a row that comes back is there again
         where = ".".join(settings.path)
         if unknown := [name for name in by_column if name not in columns]:
             what = f"{where} has no column {unknown[0]!r}"

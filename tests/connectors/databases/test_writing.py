@@ -176,3 +176,65 @@ def test_a_time_that_is_none_is_unreadable(server: Server) -> None:
 
 def test_a_destination_that_serves_is_probed(server: Server) -> None:
     connector_module(server.connector).probe(server.client())
+
+
+def delete(to: Destination, known_name: str, version: str = "") -> Effect:
+    event = an_event(entity="crm/contact/7", version=version)
+    return to.apply("delete_row", Deletion(entity="contact", id="7"), event, known_name).effect
+
+
+def test_a_row_that_is_gone_is_removed_alone_and_only_if_it_is_no_newer(server: Server) -> None:
+    contacts(server)
+    to = destination(server, on_delete="remove")
+    for key in ("7", "8", "O'Neil`\"%s"):
+        apply(to, key, {"name": key}, "2026-01-02")
+
+    assert delete(to, "7", "2026-01-01") == Effect.STALE
+    assert delete(to, "7", "2026-01-02") == Effect.APPLIED
+    assert delete(to, "7", "2026-01-02") == Effect.UNCHANGED
+    assert delete(to, "O'Neil`\"%s") == Effect.APPLIED
+    assert server.do("SELECT id FROM contacts") == [("8",)]
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "boolean", "varchar(40)"])
+def test_a_row_that_is_gone_is_marked_until_it_comes_back(server: Server, kind: str) -> None:
+    contacts(server, f", gone {kind} NULL")
+    to = destination(server, on_delete="mark", deleted_column="gone")
+    apply(to, "7", {"name": "Eva"})
+    apply(to, "8", {"name": "Ben"})
+
+    assert delete(to, "7", "2026-01-02") == Effect.APPLIED
+    assert delete(to, "7", "2026-01-02") == Effect.UNCHANGED
+    assert server.do("SELECT id FROM contacts WHERE gone IS NULL ORDER BY id") == [("8",)]
+    assert apply(to, "7", {"name": "Eva"}, "2026-01-03")[0] == Effect.APPLIED
+    assert server.do("SELECT id FROM contacts WHERE gone IS NULL ORDER BY id") == [("7",), ("8",)]
+
+
+def test_a_row_with_a_key_of_several_columns_is_found_by_all_of_them(server: Server) -> None:
+    server.do("CREATE TABLE contacts (shop varchar(9), n integer, name text, PRIMARY KEY (shop, n))")
+    to = destination(server, key=["shop", "n"], version=None, on_delete="remove")
+    names = [apply(to, "x", {"shop": shop, "n": n, "name": "x"})[1] for shop, n in (("eu", 7), ("us", 7), ("eu", 8))]
+
+    assert delete(to, names[0]) == Effect.APPLIED
+    assert sorted(server.do("SELECT shop, n FROM contacts")) == [("eu", 8), ("us", 7)]
+    with pytest.raises(NotConfigured, match="colon"):
+        delete(to, "eu:7:8")
+
+
+def test_nothing_is_deleted_unless_the_settings_say_so_and_the_flow_wrote_it(server: Server) -> None:
+    contacts(server)
+    server.do("INSERT INTO contacts (id, name) VALUES ('7', 'not ours')")
+
+    with pytest.raises(NotConfigured, match="on_delete"):
+        delete(destination(server), "7")
+    assert delete(destination(server, on_delete="remove"), "") == Effect.IGNORED
+    assert server.do("SELECT id FROM contacts") == [("7",)]
+
+
+def test_several_rows_of_one_key_are_never_deleted(server: Server) -> None:
+    server.do("CREATE TABLE contacts (id varchar(40), name text)")
+    server.do("INSERT INTO contacts (id) VALUES ('7'), ('7'), ('8')")
+
+    with pytest.raises(NotConfigured, match="unique index"):
+        delete(destination(server, version=None, on_delete="remove"), "7")
+    assert len(server.do("SELECT id FROM contacts")) == 3
