@@ -23,6 +23,7 @@ from cli.sync import (
     start,
     with_stream,
 )
+from cli.trail import noted
 
 SHOWN = 20  # without --all
 
@@ -55,7 +56,9 @@ def approve(
             raise Failed("Nothing was changed. To have them told as deleted, say why: --reason.")
         if not yes and not typer.confirm(f"Tell {asked['count']:,} rows of {path} as deleted?"):
             raise Failed("Nothing was changed.")
-        approved = {"comparison": asked["comparison"], "by": getpass.getuser(), "reason": said_why(reason)}
+        why = said_why(reason)
+        noted(opened, "sync approve", path, why, comparison=asked["comparison"], count=str(asked["count"]))
+        approved = {"comparison": asked["comparison"], "by": getpass.getuser(), "reason": why}
         cursors(opened).note(path, APPROVAL, now, approved | {"count": str(asked["count"])})
         start(opened, declared.to_request() | {"approve": approved}, integration)
     typer.echo(f"They are being told as deleted; `hub sync status {integration}` tells when it is done.")

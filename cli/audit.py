@@ -51,7 +51,8 @@ class Beside:
 
 
 def audit(
-    since: Annotated[str, typer.Option("--since", help=f"Accepted since then: {HOW}.")],
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option("--since", help=f"Accepted since then: {HOW}.")] = None,
     until: UntilOption = None,
     integration: Annotated[str | None, typer.Option("--integration", help="Of this integration only.")] = None,
     quick: Annotated[
@@ -63,6 +64,10 @@ def audit(
 ) -> None:
     """Account for every event that was accepted in a period: how it ended, or that it waits. What is neither is named.
     Exit code 0 where all are accounted for, 1 where one is not."""
+    if context.invoked_subcommand:
+        return
+    if since is None:
+        raise typer.BadParameter("say since when", param_hint="--since")
     opened = open_stage(stage, config)
     now = datetime.now(UTC)
     start = moment(since, "--since", now)

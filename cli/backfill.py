@@ -25,6 +25,7 @@ from cli.sync import (
     version,
     with_stream,
 )
+from cli.trail import WhyOption, noted
 from hub.backfill import Filling, Window, windows
 from hub.streams import CursorKind, Declared
 
@@ -44,6 +45,7 @@ def backfill(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Show how it goes on; Ctrl-C does not stop it.")
     ] = True,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -55,11 +57,13 @@ def backfill(
         if paused := cursors(opened).read(path).get("paused"):
             raise Failed(f"{path} is paused by {paused['S']}; `hub sync resume {integration} {stream}` first.")
         if again:
+            noted(opened, "sync backfill", path, reason, resume=again)
             backfill_id = _resumed(opened, path, again)
         elif since is None:
             raise Failed("Say where to begin: --from, or --resume with the backfill that is to go on.")
         else:
             cut = _cut(declared, since, until, window, now)
+            noted(opened, "sync backfill", path, reason, since=since, until=until or "", windows=str(len(cut)))
             backfill_id = _planned(opened, declared, cut, parallel, now)
             typer.echo(f"backfill {backfill_id} of {path}: {len(cut):,} windows", err=True)
         _start(opened, path, backfill_id, integration)

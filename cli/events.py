@@ -15,6 +15,7 @@ from cli.entities import subjects
 from cli.failure import Failed
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub import names
 from hub.events import Event, to_json
 
@@ -54,6 +55,7 @@ def show_events(
 def replay_events(
     entity: Entity,
     event: Annotated[str | None, typer.Option("--event", help="One event of it, whatever its end.")] = None,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -69,6 +71,7 @@ def replay_events(
             raise Failed(
                 f"The ledger of stage {opened.name} knows no {what} of {entity}; see `hub events show {entity}`."
             )
+        noted(opened, "events replay", entity, reason, events=", ".join(each.event_id for each in chosen))
         for each in sorted(chosen, key=lambda each: each.received_at):
             _replay(history.event(each.entity, each.flow, each.event_id), each.flow, opened)
             Console(soft_wrap=True, highlight=False).print(Text(f"sent again: {each.event_id} in flow {each.flow}"))
@@ -104,6 +107,7 @@ def discard_event(
     if len(chosen) > 1:
         several = ", ".join(sorted(each.flow for each in chosen))
         raise Failed(f"Event {event} was set aside in several flows; say --flow, one of: {several}.")
+    noted(opened, "events discard", entity, reason, event=event, flow=chosen[0].flow)
     with told(opened):
         done = LedgerHistory(opened.dynamodb(), names.ledger_table(opened.name)).discard(
             chosen[0],

@@ -15,6 +15,7 @@ from rich.table import Table as Shown
 from adapters.files import AGAIN
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage, settings_of
+from cli.trail import WhyOption, noted
 from connectors import connector_module
 from hub import names
 from hub.config import Config
@@ -81,6 +82,7 @@ def put(
     again: Annotated[
         bool, typer.Option("--again", help="Apply it although the same file was taken in before.")
     ] = False,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -92,6 +94,7 @@ def put(
     key = f"{names.inbox(integration)}{folder}/{file.name}"
     metadata = {AGAIN: datetime.now(UTC).isoformat()} if again else {}
     with _opened(file) as content:
+        noted(opened, "files put", f"{integration}/{folder}", reason, file=file.name, again=str(again).lower())
         opened.s3().put_object(Bucket=_bucket(opened), Key=key, Body=content, Metadata=metadata)
     typer.echo(f"{file.name} is in the inbox of {integration}; hub files list shows what becomes of it.")
 

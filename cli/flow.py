@@ -22,6 +22,7 @@ from adapters.standings import DynamoStandings
 from adapters.valves import LambdaValves, pause_key
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub import names
 from hub.breaker import State
 from hub.errors import HubError
@@ -91,6 +92,7 @@ def pause(
 ) -> None:
     """Stop applying a flow's events. They wait on their queue (14 days at most) and lose nothing."""
     opened = _with_flow(stage, config, flow)
+    noted(opened, "flow pause", flow, reason)
     note = {"by": getpass.getuser(), "reason": reason, "at": datetime.now(UTC).isoformat()}
     item = {**pause_key(flow), **{name: {"S": value} for name, value in note.items()}}
     with told(opened):
@@ -102,9 +104,10 @@ def pause(
 
 
 @app.command("resume")
-def resume(flow: FlowArgument, stage: StageOption = None, config: ConfigOption = None) -> None:
+def resume(flow: FlowArgument, reason: WhyOption = "", stage: StageOption = None, config: ConfigOption = None) -> None:
     """Let a paused flow go on; while its destination is down, its breaker still holds it back."""
     opened = _with_flow(stage, config, flow)
+    noted(opened, "flow resume", flow, reason)
     with told(opened):
         opened.dynamodb().delete_item(TableName=names.ledger_table(opened.name), Key=pause_key(flow))
         breaker = DynamoBreakers(opened.dynamodb(), names.ledger_table(opened.name)).read(_destination(opened, flow))

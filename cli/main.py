@@ -9,6 +9,7 @@ from cli.backfill import backfill
 from cli.failure import ToldGroup
 from cli.find import find_events
 from cli.reconcile import reconcile
+from cli.report import report
 from cli.rotation import rotate, status
 from cli.send import send
 from cli.settle import settle
@@ -36,7 +37,10 @@ secrets.app.command("status")(status)
 events.app.command("find")(find_events)
 sync.app.command("approve")(approve)
 sync.app.command("backfill")(backfill)
-app.command("audit")(audit)
+audits = typer.Typer(invoke_without_command=True)
+audits.callback()(audit)
+audits.command("report")(report)
+app.add_typer(audits, name="audit")
 app.command("reconcile")(reconcile)
 app.command("send")(send)
 

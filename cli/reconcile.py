@@ -27,6 +27,7 @@ from cli.findings import Findings, as_json
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption
 from cli.sync import IntegrationArgument, StreamArgument, YesOption, version, with_stream
+from cli.trail import WhyOption, noted
 from connectors import connector_module
 from hub import names
 from hub.connector import Comparable
@@ -72,6 +73,7 @@ def reconcile(
     repair_all: Annotated[bool, typer.Option("--repair-all", help="Send every row that differs again.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show so many, the most pressing.")] = 50,
     yes: YesOption = False,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -91,7 +93,7 @@ def reconcile(
         show(comparison, declared.stream.path, opened.config.flows[chosen].destination, limit)
     if repair or repair_all:
         with told(opened):
-            _repair(opened, chosen, comparison, None if repair_all else repair or [], yes)
+            _repair(opened, chosen, comparison, None if repair_all else repair or [], yes, reason)
     if comparison.counts:
         raise typer.Exit(1)
 
@@ -339,7 +341,9 @@ def _harmless(cell: str) -> str:
 # Repairing
 
 
-def _repair(opened: Stage, flow: str, comparison: Comparison, wanted: Sequence[str] | None, yes: bool) -> None:
+def _repair(
+    opened: Stage, flow: str, comparison: Comparison, wanted: Sequence[str] | None, yes: bool, reason: str
+) -> None:
     """Send the rows of findings through the flow again."""
     subjects = None if wanted is None else _subjects(comparison.findings, wanted)
     count = sum(1 for _ in comparison.findings.events(subjects))
@@ -348,6 +352,7 @@ def _repair(opened: Stage, flow: str, comparison: Comparison, wanted: Sequence[s
         return
     if not yes and not typer.confirm(f"Send {_many(count, 'row')} through {flow} again?", err=True):
         raise Failed("Nothing was sent.")
+    noted(opened, "reconcile repair", flow, reason, rows=str(count), chosen=", ".join(wanted or ("all",)))
     sqs, now = opened.sqs(), _now()
     queue = SqsEventQueue(sqs, sqs.get_queue_url(QueueName=names.queue(opened.name, flow))["QueueUrl"])
     bodies = _Bodies(opened)

@@ -19,6 +19,7 @@ from cli import secrets
 from cli.failure import Failed
 from cli.secrets import DEFAULT_OVERLAP, IN_USE_AFTER_MINUTES, PREVIOUS, UNTIL, IntegrationName, read, when
 from cli.stage import LOCAL, ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub import names
 from hub.manifest import Manifest
 
@@ -38,6 +39,7 @@ def rotate(
         bool, typer.Option("--generate", help="Make up the new value, where it is ours to choose, and print it once.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Even while the rotation before is still running.")] = False,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -63,6 +65,7 @@ def rotate(
     if not new or new == current:
         raise Failed(f"This is {'no value' if not new else 'the stored value'}; nothing was changed.")
     until = now + lasting
+    noted(opened, "secrets rotate", integration, reason, changed=name, overlap=overlap)
     secrets.store(opened, integration, rotated(stored, name, new, until))
     told = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     told.print(

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub.events import parse_instant
 
 PREVIOUS = "_previous"  # "<name>_previous" counts beside "<name>"
@@ -29,6 +30,7 @@ IntegrationName = Annotated[str, typer.Argument(help="The integration, as the co
 @app.command("set")
 def set_secrets(
     integration: IntegrationName,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
     forget_previous: Annotated[
@@ -52,8 +54,9 @@ def set_secrets(
     new = changed(stored, {name: value for name, value in given.items() if value}, signing, until, forget_previous)
     if new == stored:
         raise Failed("Nothing new was given; nothing was changed.")
-    store(opened, integration, new)
     names = ", ".join(sorted(name for name in {*new, *stored} if new.get(name) != stored.get(name)))
+    noted(opened, "secrets set", integration, reason, changed=names)
+    store(opened, integration, new)
     Console().print(
         f"Changed in {opened.secret_id(integration)}: {names}. In use everywhere within {IN_USE_AFTER_MINUTES} minutes.",
         soft_wrap=True,

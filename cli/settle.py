@@ -14,6 +14,7 @@ from adapters.parking import SqsFlowQueues
 from cli.failure import Failed
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import noted
 from hub import names
 from hub.connector import Effect, Written
 from hub.events import Event
@@ -41,6 +42,7 @@ def settle(
         history = LedgerHistory(opened.dynamodb(), names.ledger_table(opened.name))
         _check(next((e for e in history.of(entity) if (e.flow, e.event_id) == (flow, event)), None), entity, event)
         parked = history.event(entity, flow, event)
+        noted(opened, "events settle", entity, reason, event=event, flow=flow, said="done" if done else "again")
         said = f"settled by {getpass.getuser()}: {reason}"
         if done:
             _end(opened, flow, parked, said)

@@ -16,6 +16,7 @@ from cli.failure import Failed
 from cli.secrets import read
 from cli.send import webhook_url
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from connectors import connector_module
 from connectors.erpnext.client import ErpNext
 from connectors.erpnext.settings import FlowSettings
@@ -36,6 +37,7 @@ def _group() -> None:
 @app.command("erp")
 def setup_erp(
     integration: Annotated[str, typer.Option(help="The integration that is the ERPNext site.")] = "erp",
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -43,6 +45,7 @@ def setup_erp(
     opened = open_stage(stage, config)
     site, http = _site(opened, integration)
     more = _doctypes_of_rows(opened, integration)
+    noted(opened, "setup erp", integration, reason)
     try:
         made = setup(http, more)
         checked = dict(setup(http, more))  # ERPNext itself says that they are there now
@@ -62,6 +65,7 @@ def setup_erp(
 @app.command("webhooks")
 def setup_webhooks(
     integration: Annotated[str, typer.Argument(help="The integration that receives the site's webhooks: erp-events.")],
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -78,6 +82,7 @@ def setup_webhooks(
     url = receiver.public_url or webhook_url(opened, integration)
     site, http = _site(opened, receiver.same_as)
     erp = ErpNext(http)
+    noted(opened, "setup webhooks", integration, reason, url=url)
     table = Table("webhook", "of", "when", "state", title=f"ERPNext at {site} → {url}")
     try:
         for wanted in WEBHOOKS:

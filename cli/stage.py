@@ -97,6 +97,10 @@ class Stage:
         """The number of the AWS account that the stage is in."""
         return str(self._client("sts").get_caller_identity()["Account"])
 
+    def caller(self) -> str:
+        """Whom AWS takes the caller for, as an ARN."""
+        return str(self._client("sts").get_caller_identity()["Arn"])
+
     def outputs(self) -> dict[str, str]:
         """What the stage's stack tells about itself; raises Failed where it is not deployed."""
         client = cast("CloudFormationClient", self._client("cloudformation"))

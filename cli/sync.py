@@ -22,6 +22,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import moment
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub import names
 from hub.backfill import Filling
 from hub.events import integer_version, parse_instant, timestamp_version
@@ -146,6 +147,7 @@ def run(
     compare: Annotated[
         bool, typer.Option("--compare", help="Hold all of it against what was queued, as the stream's `compare` does.")
     ] = False,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -160,6 +162,7 @@ def run(
             )
         record = COMPARISON if compare else CURSOR
         before = _item(opened, declared, record)
+        noted(opened, "sync run", declared.stream.path, reason, compare=str(compare).lower())
         start(opened, declared.to_request() | ({"compare": True} if compare else {}), integration)
     if not wait:
         Console(highlight=False, soft_wrap=True).print(
@@ -187,8 +190,10 @@ def pause(
     """Read a stream no more, on schedule, by hand or in backfills, until it is resumed. A run that has begun ends its
     function first."""
     opened, declared = with_stream(stage, config, integration, stream)
+    why = said_why(reason)
+    noted(opened, "sync pause", declared.stream.path, why)
     with told(opened):
-        cursors(opened).pause(declared.stream.path, f"{getpass.getuser()}: {said_why(reason)}")
+        cursors(opened).pause(declared.stream.path, f"{getpass.getuser()}: {why}")
     Console(highlight=False, markup=False, soft_wrap=True).print(
         f"{declared.stream.path} is paused. `hub sync resume {integration} {stream}` lets it be read again, "
         "from where it stands."
@@ -197,10 +202,15 @@ def pause(
 
 @app.command("resume")
 def resume(
-    integration: IntegrationArgument, stream: StreamArgument, stage: StageOption = None, config: ConfigOption = None
+    integration: IntegrationArgument,
+    stream: StreamArgument,
+    reason: WhyOption = "",
+    stage: StageOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Let a paused stream be read again; its schedule, or `hub sync run`, goes on where it stood."""
     opened, declared = with_stream(stage, config, integration, stream)
+    noted(opened, "sync resume", declared.stream.path, reason)
     with told(opened):
         cursors(opened).resume(declared.stream.path)
     Console(highlight=False, soft_wrap=True).print(f"{declared.stream.path} is read again.")
@@ -229,6 +239,7 @@ def reset(
     with told(opened):
         before = state_of(_item(opened, declared)).watermark
         _asked_for(before, wanted, declared, yes)
+        noted(opened, "sync reset", declared.stream.path, why, before=before, to=wanted)
         held = cursors(opened).take(declared.stream.path, f"reset by {getpass.getuser()} at {now.isoformat()}", now)
         if held is None:
             raise Failed(

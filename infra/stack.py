@@ -20,6 +20,7 @@ from infra.functions import Runtime
 from infra.integration import Source
 from infra.ledger import Ledger
 from infra.platform import Platform
+from infra.trail import TrailTable
 
 
 class HubStack(cdk.Stack):
@@ -36,6 +37,7 @@ class HubStack(cdk.Stack):
         )
         topic = AlarmsTopic(self, "Alarms", stage, platform, config.alarms.email).topic
         table = Ledger(self, "Ledger", stage, platform).table
+        TrailTable(self, "Trail", stage, platform)
         runtime = Runtime(stage, str(code), platform, config.log_level, topic)
         dlq = DeadLetters(self, "Dlq", runtime, table=table, ledger_days=config.ledger_days)
         secrets = Construct(self, "Secrets")

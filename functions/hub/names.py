@@ -80,6 +80,11 @@ def ledger_table(stage: str) -> str:
     return f"hub-{stage}-ledger"
 
 
+def trail_table(stage: str) -> str:
+    """The DynamoDB table of what operators did."""
+    return f"hub-{stage}-trail"
+
+
 def bodies_bucket(stage: str, account: str, region: str) -> str:
     """The S3 bucket of bodies that are too large for a queue; bucket names are shared by all of AWS's customers."""
     return f"hub-{stage}-bodies-{account}-{region}"

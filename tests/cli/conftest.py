@@ -114,7 +114,8 @@ class Stage:
         """What a deployment makes, as far as the commands look at it."""
         for integration in ("shop-eu", "erp"):
             self.client("secretsmanager").create_secret(Name=names.secret(self.name, integration), SecretString="{}")
-        self.client("dynamodb").create_table(**table(names.ledger_table(self.name)))
+        for name in (names.ledger_table(self.name), names.trail_table(self.name)):
+            self.client("dynamodb").create_table(**table(name))
 
     def client(self, service: str) -> Any:
         return SESSION.client(service)  # type: ignore[call-overload]

@@ -52,6 +52,7 @@ def test_a_file_that_would_be_refused_is_told(prices: Stage, tmp_path: Path) -> 
 
 
 def test_a_file_goes_into_its_streams_inbox(prices: Stage, tmp_path: Path) -> None:
+    prices.deploy()
     file = a_file(tmp_path, "sku,price\nA,1\n")
     prices.hub("files", "put", file, "--integration", "list")
     prices.hub("files", "put", file, "--integration", "lists", "--stream", "stock", "--again")
