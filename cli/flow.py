@@ -58,7 +58,7 @@ def show_status(
 ) -> None:
     """Show each flow: whether it flows, how many events wait or are parked, and why it does not flow."""
     opened = open_stage(stage, config)
-    rows = [_flowing(opened, flow) for flow in sorted(opened.config.flows)]
+    rows = [flowing(opened, flow) for flow in sorted(opened.config.flows)]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -117,7 +117,8 @@ def resume(flow: FlowArgument, reason: WhyOption = "", stage: StageOption = None
     Console().print(f"{flow} goes on{held}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def _flowing(opened: Stage, flow: str) -> Flowing:
+def flowing(opened: Stage, flow: str) -> Flowing:
+    """How a flow stands; raises Failed where the stage is not deployed."""
     destination = _destination(opened, flow)
     with told(opened):
         valves = _valves(opened)

@@ -13,6 +13,7 @@ from cli.report import report
 from cli.rotation import rotate, status
 from cli.send import send
 from cli.settle import settle
+from cli.smoke import smoke
 
 app = typer.Typer(
     name="hub",
@@ -43,6 +44,7 @@ audits.command("report")(report)
 app.add_typer(audits, name="audit")
 app.command("reconcile")(reconcile)
 app.command("send")(send)
+app.command("smoke")(smoke)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 LOCAL = "local"
@@ -92,6 +93,10 @@ class Stage:
     def logs(self) -> "CloudWatchLogsClient":
         """The logs of the stage."""
         return cast("CloudWatchLogsClient", self._client("logs"))
+
+    def sns(self) -> "SNSClient":
+        """SNS of the stage."""
+        return cast("SNSClient", self._client("sns"))
 
     def account_id(self) -> str:
         """The number of the AWS account that the stage is in."""

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 
+def invoke(client: "LambdaClient", function: str, request: Mapping[str, Any]) -> Any:
+    """A function's answer; raises Temporary where it is not run, or fails."""
+    try:
+        answer = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+        content = json.loads(answer["Payload"].read())
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise Temporary(f"{function} could not be run: {reason(error)}") from error
+    if answer.get("FunctionError"):
+        raise Temporary(f"{function} failed; its log tells why")
+    return content
+
+
 def invoke_later(client: "LambdaClient", function: str, request: Mapping[str, Any]) -> None:
     """Have a function run with this request, without waiting for it; raises Temporary unless Lambda took the request."""
     try:

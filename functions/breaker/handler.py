@@ -6,11 +6,16 @@ from adapters.wiring import BreakerHub
 from hub.breaker import OPEN_METRIC, State
 from hub.errors import Temporary
 from hub.release_parked import release_parked
-from hub.tend_breaker import tend
+from hub.tend_breaker import failure_of, tend
+
+ONLY_PROBE = {"probe": True}  # the request of `hub smoke`
 
 
-def tend_destination(_request: dict[str, Any], _context: Any, hub: BreakerHub) -> dict[str, str]:
-    """Answer with the breaker's state. What AWS refuses now is tried again in a minute."""
+def tend_destination(request: dict[str, Any], _context: Any, hub: BreakerHub) -> dict[str, str]:
+    """Answer with the breaker's state. What AWS refuses now is tried again in a minute. Asked to probe only, answer why the
+    destination does not serve, "" where it does, and change nothing."""
+    if request == ONLY_PROBE:
+        return {"failure": failure_of(hub.probe)}
     try:
         tended = tend(hub.destination, hub.breakers, hub.limits, hub.valves, hub.notices, hub.probe, hub.now())
     except Temporary as trouble:

@@ -45,7 +45,7 @@ def tend(
     """
     breaker, failure = breakers.read(destination), ""
     if probe_is_due(breaker, now):
-        failure = _failure_of(probe)
+        failure = failure_of(probe)
         after = probed(breaker, failure, now, limits)
         if breakers.write(destination, after):
             breaker = replace(after, version=after.version + 1)
@@ -61,7 +61,8 @@ def tend(
     return Tended(breaker, tuple(changed), failure)
 
 
-def _failure_of(probe: Callable[[], None]) -> str:
+def failure_of(probe: Callable[[], None]) -> str:
+    """Why a destination does not serve; "" where it does."""
     try:
         probe()
     except HubError as error:

@@ -162,3 +162,16 @@ def test_what_is_not_dead_is_not_replayed_by_mistake(hub: LocalHub, command: Any
 
     assert nothing.exit_code == 1
     assert f"knows no dead event of {body['id']}" in nothing.output
+
+
+def test_a_deployed_stage_passes_the_smoke_test_until_something_is_missing(hub: LocalHub, command: Any) -> None:
+    whole = command("smoke", "--json")
+    with hub.paused(names.delivery_function(STAGE, FLOW)):
+        stopped = command("smoke")
+
+    assert whole.exit_code == 0, whole.output
+    assert len(json.loads(whole.stdout)) > 8
+    assert stopped.exit_code == 1
+    assert f"{FLOW} does not flow, it is stopped" in " ".join(stopped.output.split())
+    audited = command("audit", "report", "--from", "1h", "--format", "json")
+    assert audited.exit_code == 0, audited.output

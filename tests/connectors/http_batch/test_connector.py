@@ -317,7 +317,7 @@ def test_results_about_rows_that_were_not_sent_are_not_believed() -> None:
 
 def test_one_event_alone_ends_as_its_row_does() -> None:
     one = asked("1")
-    stated = {"results": {}}
+    stated: dict[str, Any] = {"results": {}}
 
     with pytest.raises(Refused):
         endpoint(Http([answer([{"status": 400}])]), **stated).apply(one.action, one.record, one.event, "")
