@@ -193,6 +193,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     from adapters.standings import DynamoStandings
     from adapters.valves import wake
     from hub.manifest import read_manifest
+    from hub.together import Together
 
     settings = DeliverySettings.from_env(environment)
     session: Any = botocore.session.get_session()
@@ -226,6 +227,7 @@ def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
         wait_for_parent_seconds=settings.wait_for_parent_seconds,
         pulled_too=source.pulled_too,
         once=settings.once,
+        together=destination if isinstance(destination, Together) else None,
     )
     return DeliveryHub(
         route,
@@ -257,6 +259,7 @@ def _paced_destination(
     from adapters.paced import PacedBatching, PacedDestination, PacedHttp, Unpaced
     from adapters.reaching import client_of
     from hub.connector import Batching
+    from hub.together import Together
 
     connector = connector_module(settings.destination_connector)
     url, seconds, workers = settings.destination_url, settings.http_timeout_seconds, settings.workers
@@ -268,7 +271,7 @@ def _paced_destination(
     paced = PacedHttp(client, settings.pacing, workers, rounding, budget_of, utc_now, time.monotonic)
     destination = _destination(connector.destination(paced, settings.flow_settings), settings, dynamodb)
     if isinstance(destination, Batching):
-        return PacedBatching(destination, paced, utc_now), paced
+        return Together(PacedBatching(destination, paced, utc_now)), paced
     return PacedDestination(destination, paced, utc_now), paced
 
 

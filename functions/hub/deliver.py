@@ -15,6 +15,7 @@ from hub.settings import RetrySettings
 
 if TYPE_CHECKING:  # the webhook Lambda imports this file by way of the adapters, and starts without pydantic
     from hub.records import Record
+    from hub.together import Together
 
 TRIES_BEFORE_GIVING_UP = 10  # at least; how many a flow's retry policy asks for, `tries_before_giving_up` says
 SAID_ALREADY = "said so already, by another event of the same version"
@@ -37,6 +38,9 @@ class Route:
     destination_name: str = ""  # the integration that is written to: who waits for something there is found by it
     wait_for_parent_seconds: float = 86_400.0
     pulled_too: Collection[str] = ()  # types of pulled events whose entities are told by webhook as well
+    together: "Together | None" = (
+        None  # what gathers the events of a batch, of a destination that takes many in one call
+    )
     once: Collection[str] = ()  # actions that each event does by itself, whatever others of the same version did
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from hub.connector import Batching
 from hub.deliver import Delivered, Route, deliver, wait_seconds
 from hub.errors import LedgerUnavailable, NoAnswer, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
-from hub.together import Pushes, Together
+from hub.together import Pushes
 
 CALLS_BEFORE_OUTAGE = 2  # that found the destination unavailable: one alone may have been chance
 
@@ -102,15 +101,18 @@ def deliver_batch(
         return _all_again(batch, error, route, draw)
     groups = _by_entity(batch, known)
     outage, pushes = _Outage(), Pushes()
+    if route.together:  # each entity waits for all others before the destination is called
+        workers, pushes = max(len(groups), 1), route.together.begin(len(groups), out_of_time)
 
-    def work(group: _Group, route: Route = route) -> None:
-        _deliver_in_order(group, route, ledger, dead_letters, outage, now, out_of_time, draw)
+    def work(group: _Group) -> None:
+        try:
+            _deliver_in_order(group, route, ledger, dead_letters, outage, now, out_of_time, draw)
+        finally:
+            if route.together:
+                route.together.leave()
 
-    if isinstance(route.destination, Batching):
-        _all_at_once(work, groups, route, Together(route.destination, len(groups), out_of_time, pushes))
-    else:
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(work, groups))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        list(pool.map(work, groups))
 
     entries = [entry for group in groups for entry in group.entries if entry.outcome != Outcome.DEAD]
     heads = [(route.flow, group.subject, group.head) for group in groups if group.head and group.head != group.began]
@@ -126,19 +128,6 @@ def deliver_batch(
         no_answers=tuple(error for group in groups for error in group.no_answers),
         pushes=pushes,
     )
-
-
-def _all_at_once(work: Callable[[_Group, Route], None], groups: list[_Group], route: Route, together: Together) -> None:
-    """A thread for each entity, since each waits for all others before the destination is called."""
-
-    def work_and_leave(group: _Group) -> None:
-        try:
-            work(group, replace(route, destination=together))
-        finally:
-            together.leave()
-
-    with ThreadPoolExecutor(max_workers=max(len(groups), 1)) as pool:
-        list(pool.map(work_and_leave, groups))
 
 
 def _by_entity(batch: Sequence[Received], known: Sequence[Known]) -> list[_Group]:

@@ -6,7 +6,7 @@ stays as it is, and one call goes out for those that are left.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Condition
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,24 @@ class Pushes:
         return {PUSHED: self.pushed, PUSH_FAILED: self.failed, PUSH_BATCHES: self.calls} if self.calls else {}
 
 
-@dataclass(slots=True)
 class Together:
-    """A Destination for so many threads at the same time, each of which must `leave` once."""
+    """A Destination for the threads of one batch at a time. Others may stand before it: all that counts is that each thread
+    arrives here or leaves."""
 
-    destination: Batching
-    threads: int
-    out_of_time: Callable[[], bool]
-    pushes: Pushes = field(default_factory=Pushes)
-    _waiting: list[_Place] = field(default_factory=list)
-    _changed: Condition = field(default_factory=Condition)  # guards all of it
+    def __init__(self, destination: Batching) -> None:
+        self._destination = destination
+        self._changed = Condition()  # guards all that follows
+        self._threads = 0
+        self._out_of_time: Callable[[], bool] = lambda: False
+        self._waiting: list[_Place] = []
+        self._pushes = Pushes()
+
+    def begin(self, threads: int, out_of_time: Callable[[], bool]) -> Pushes:
+        """A batch begins, on so many threads, each of which must `leave` once. What its calls come to is counted in the
+        answer."""
+        with self._changed:
+            self._threads, self._out_of_time, self._pushes = threads, out_of_time, Pushes()
+            return self._pushes
 
     def apply(self, action: str, record: "Record", event: Event, known_name: str) -> Written:
         """As Destination.apply; returns once all have been asked for."""
@@ -71,12 +79,12 @@ class Together:
     def leave(self) -> None:
         """This thread asks for nothing more."""
         with self._changed:
-            self.threads -= 1
+            self._threads -= 1
             self._ask_if_all_wait()
 
     def _ask_if_all_wait(self) -> None:
         """The last one asks for all; meanwhile the others can do nothing but wait."""
-        if not self._waiting or len(self._waiting) < self.threads:
+        if not self._waiting or len(self._waiting) < self._threads:
             return
         places = sorted(self._waiting, key=lambda place: (place.asked.event.subject, place.asked.event.id))
         self._waiting = []
@@ -84,16 +92,16 @@ class Together:
         for place, result in zip(places, results, strict=True):
             place.result = result
         done = sum(isinstance(result, Written) for result in results)
-        self.pushes.pushed += done
-        self.pushes.failed += len(results) - done
+        self._pushes.pushed += done
+        self._pushes.failed += len(results) - done
         self._changed.notify_all()
 
     def _asked(self, asked: Sequence[Asked]) -> list[Result]:
         """How each ended. What is refused as a whole is asked again in halves, until the one that is to blame is found;
         where the destination does not serve meanwhile, or time is up, the rest is not tried."""
         try:
-            self.pushes.calls += 1
-            results = list(self.destination.apply_many(asked))
+            self._pushes.calls += 1
+            results = list(self._destination.apply_many(asked))
             if len(results) != len(asked):
                 raise ValueError(f"{len(results)} results for {len(asked)} events")
         except BatchRefused as error:
@@ -106,7 +114,7 @@ class Together:
         ended: list[Result] = []
         for half in (asked[: len(asked) // 2], asked[len(asked) // 2 :]):
             down: Temporary | None = next((result for result in ended if isinstance(result, Unavailable)), None)
-            if self.out_of_time():
+            if self._out_of_time():
                 down = Temporary("the invocation's time was up while a refused batch was sent again in halves")
             ended += [down] * len(half) if down else self._asked(half)
         return ended

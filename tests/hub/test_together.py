@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.connector import Asked, Effect, Written
+from hub.connector import Asked, Destination, Effect, Written
 from hub.deliver import Route
 from hub.deliver_batch import Batch, Received, deliver_batch
 from hub.errors import BatchRefused, HubError, NoAnswer, Refused, Temporary, Unavailable
@@ -17,6 +17,7 @@ from hub.events import Event
 from hub.ledger import Outcome
 from hub.records import Record
 from hub.settings import RetrySettings
+from hub.together import Together
 from tests.fakes import NOW, FakeDeadLetters, FakeLedger, an_event, read_anything, received
 
 FLOW = "shop-eu-to-crm"
@@ -51,6 +52,16 @@ class Endpoint:
 
 
 @dataclass
+class InFront:
+    """What may stand before a destination: it knows of single events alone."""
+
+    destination: Destination
+
+    def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:
+        return self.destination.apply(action, record, event, known_name)
+
+
+@dataclass
 class Setting:
     """One flow with everything around it faked."""
 
@@ -59,10 +70,20 @@ class Setting:
     dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
     out_of_time: Callable[[], bool] = lambda: False
 
+    def __post_init__(self) -> None:
+        self.together = Together(self.endpoint)
+
     def deliver(self, batch: Iterable[Received]) -> Batch:
         kinds = {"shop.orders/create": "push_order"}
         route = Route(
-            FLOW, read_anything, self.endpoint, kinds, dict.fromkeys(kinds, "order"), RetrySettings(), lambda e: e.data
+            FLOW,
+            read_anything,
+            InFront(self.together),
+            kinds,
+            dict.fromkeys(kinds, "order"),
+            RetrySettings(),
+            lambda event: event.data,
+            together=self.together,
         )
         threads = threading.active_count()
         try:
