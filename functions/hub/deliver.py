@@ -38,9 +38,7 @@ class Route:
     destination_name: str = ""  # the integration that is written to: who waits for something there is found by it
     wait_for_parent_seconds: float = 86_400.0
     pulled_too: Collection[str] = ()  # types of pulled events whose entities are told by webhook as well
-    together: "Together | None" = (
-        None  # what gathers the events of a batch, of a destination that takes many in one call
-    )
+    together: "Together | None" = None  # gathers a batch's events for a destination that takes many in one call
     once: Collection[str] = ()  # actions that each event does by itself, whatever others of the same version did
 
 
