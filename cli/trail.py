@@ -35,13 +35,21 @@ def noted(opened: Stage, action: str, about: str, reason: str, **details: str) -
         raise Failed(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
+def user() -> str:
+    """The account on this machine; "unknown" in a container that knows no names."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
 def trail(opened: Stage) -> DynamoTrail:
     """The trail of a stage."""
     return DynamoTrail(
         opened.dynamodb(),
         names.trail_table(opened.name),
         opened.caller,
-        getpass.getuser,
+        user,
         lambda: datetime.now(UTC),
         lambda: uuid.uuid4().hex,
     )

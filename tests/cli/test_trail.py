@@ -58,6 +58,18 @@ def test_who_did_what_when_and_why_is_kept(stage: Stage) -> None:
     assert "nobody-may-see" not in json.dumps(item)
 
 
+def test_a_machine_without_names_of_users_stops_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000")
+
+    stage.deploy()
+    monkeypatch.setattr("getpass.getuser", nameless)
+
+    stage.hub("secrets", "set", "erp", stdin='{"api_key": "an-api-key-nobody-may-see"}')
+
+    assert [item["user"] for item in items(stage)] == ["unknown"]
+
+
 def test_what_cannot_be_recorded_is_not_done(stage: Stage) -> None:
     stage.deploy()
     stage.client("dynamodb").delete_table(TableName=TRAIL)
