@@ -14,6 +14,7 @@ from rich.console import Console
 from cli.failure import Failed
 from cli.flow import told
 from cli.stage import ConfigOption, StageOption, open_stage
+from cli.trail import WhyOption, noted
 from hub import names
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Brought:
 def restore(
     source: Annotated[str, typer.Option("--from", help="The table that AWS restored, beside the ledger.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: WhyOption = "",
     stage: StageOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -57,6 +59,7 @@ def restore(
         _check(dynamodb, ledger, source)
         if not yes:
             typer.confirm(f"Copy into {ledger} what it lacks and {source} has?", abort=True)
+        noted(opened, "ledger restore", ledger, reason, source=source)
         brought = Brought()
         items = _items(dynamodb, source)
         with ThreadPoolExecutor(AT_ONCE) as writers:

@@ -29,6 +29,7 @@ MUTATING = {
     "events": ["replay_events", "discard_event"],
     "files": ["put"],
     "flow": ["pause", "resume"],
+    "ledger": ["restore"],
     "reconcile": ["_repair"],
     "rotation": ["rotate"],
     "secrets": ["set_secrets"],
