@@ -61,6 +61,8 @@ def checks(opened: Stage) -> Iterator[Check]:
         if opened.manifest(name).webhook and opened.config.flows_from(name):
             yield f"{name}: an unsigned delivery is refused", partial(_unsigned, opened, name)
         yield f"{name}: its secrets are stored", partial(_secrets, opened, name)
+        if any(stream.schedule for stream in opened.config.integrations[name].streams.values()):
+            yield f"{name}: its streams are read on schedule", partial(_schedules, opened, name)
     for flow in sorted(opened.config.flows):
         yield f"{flow}: its queue is read", partial(_flow, opened, flow)
     for destination in sorted({flow.destination for flow in opened.config.flows.values()}):
@@ -140,6 +142,17 @@ def _flow(opened: Stage, flow: str) -> Iterator[str]:
     found = flowing(opened, flow)
     if found.state not in FLOWS:
         yield f"{flow} does not flow, it is {found.state}: {found.why}."
+
+
+def _schedules(opened: Stage, integration: str) -> Iterator[str]:
+    wanted = sum(bool(stream.schedule) for stream in opened.config.integrations[integration].streams.values())
+    function = f":function:{names.sync_function(opened.name, integration)}"
+    pages = opened.scheduler().get_paginator("list_schedules").paginate()
+    states = [each["State"] for page in pages for each in page["Schedules"] if each["Target"]["Arn"].endswith(function)]
+    if "DISABLED" in states:
+        yield f"A schedule of {integration}'s streams is disabled: enable it in AWS, or deploy again."
+    if len(states) < wanted:
+        yield f"{integration} has {len(states)} schedules for {wanted} streams: {opened.how_to_deploy()}."
 
 
 def _serves(opened: Stage, destination: str) -> Iterator[str]:

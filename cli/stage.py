@@ -98,6 +98,10 @@ class Stage:
         """SNS of the stage."""
         return cast("SNSClient", self._client("sns"))
 
+    def scheduler(self) -> Any:
+        """EventBridge Scheduler of the stage."""
+        return self._client("scheduler")
+
     def account_id(self) -> str:
         """The number of the AWS account that the stage is in."""
         return str(self._client("sts").get_caller_identity()["Account"])

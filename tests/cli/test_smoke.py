@@ -120,3 +120,30 @@ def test_what_cannot_be_looked_at_is_a_fault_and_ends_no_other_check(stage: Stag
     for about, look in smoke.checks(opened(stage)):
         if not about.endswith(("refused", "heard")):  # which ask for the stack first
             assert list(smoke._faults(look)), about
+
+
+def test_streams_need_their_schedules(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.configuration.sense", lambda _: iter(()))  # only schedules are looked at here
+    crm = from_crm({"type": "none"})
+    crm["streams"]["contacts"]["every"] = "1 hour"
+    with_integrations(stage, crm={"integration": crm, "flow": INTO_ERP})
+    scheduler = stage.client("scheduler")
+    about = {
+        "Name": "contacts",
+        "ScheduleExpression": "rate(1 hour)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": f"arn:aws:lambda:eu-central-1:1:function:{names.sync_function(STAGE, 'crm')}",
+            "RoleArn": "arn:aws:iam::123456789012:role/run",
+        },
+    }
+
+    missing = list(smoke._schedules(opened(stage), "crm"))
+    scheduler.create_schedule(**about)
+    there = list(smoke._schedules(opened(stage), "crm"))
+    scheduler.update_schedule(**about, State="DISABLED")
+    disabled = list(smoke._schedules(opened(stage), "crm"))
+
+    assert "0 schedules for 1 streams" in missing[0]
+    assert there == []
+    assert "disabled" in disabled[0]
