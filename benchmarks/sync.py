@@ -99,7 +99,7 @@ def plain_xlsx(path: str) -> int:
 def hub_file(path: str) -> int:
     """As the files function does."""
     with Path(path).open("rb") as file:
-        good, bad, _ = files.read(file)
+        good, bad, _ = files.read(file, as_messages=False)
     return good + bad
 
 
@@ -170,7 +170,8 @@ def main() -> None:
     arguments.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     stated = arguments.parse_args()
     if stated.measure:
-        print(json.dumps(asdict(one(*stated.measure))))
+        source, way, at = map(str, stated.measure)
+        print(json.dumps(asdict(one(source, way, at))))
         return
     lines = []
     print(f"{'source':22}{'rows/s':>10}{'plain':>11}{'ratio':>7}{'of CPU':>8}{'MB':>6}{'plain':>7}")
