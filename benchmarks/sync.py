@@ -152,7 +152,8 @@ def measure(source: str, rows: int, turns: int) -> Line:
 
 def one(source: str, way: str, at: str) -> Measured:
     """One reading in this process; what must be imported is there before."""
-    read = SOURCES[source][1 if way == "plain" else 2]
+    _, plain, hub = SOURCES[source]
+    read = plain if way == "plain" else hub
     for module in ("openpyxl", "connectors.csv.connector", "hub.files", "psycopg", "pymysql", "redis"):
         import_module(module)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -170,8 +171,7 @@ def main() -> None:
     arguments.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     stated = arguments.parse_args()
     if stated.measure:
-        source, way, at = map(str, stated.measure)
-        print(json.dumps(asdict(one(source, way, at))))
+        print(json.dumps(asdict(one(*stated.measure))))
         return
     lines = []
     print(f"{'source':22}{'rows/s':>10}{'plain':>11}{'ratio':>7}{'of CPU':>8}{'MB':>6}{'plain':>7}")
