@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast test-edge faults bench bench-files gate check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge faults bench bench-files bench-sync gate check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
 SEED ?= 1
@@ -21,7 +21,8 @@ ROWS ?= 1000000
 KIND ?= csv
 SUITE ?= delivery
 FAULTS_delivery = tests.faults.run --events $(EVENTS) --entities $(ENTITIES) $(if $(LOCAL),--local)
-FAULTS_sync = tests.faults.sync
+QUARTERS ?= 96
+FAULTS_sync = tests.faults.sync --quarters $(QUARTERS)
 PYTHON ?= $(shell for each in python3 python3.11 python3.12 python3.13; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 
@@ -84,6 +85,9 @@ bench: setup ## measure everything: a table, and bench-results/ with JSON and pl
 
 bench-files: setup ## measure memory and time of a table of ROWS rows (default: 1000000; KIND=csv or xlsx)
 	@$(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.files --rows $(ROWS) --kind $(KIND)
+
+bench-sync: setup ## measure rows/s, share of a plain loop and memory of every source (BENCH="--rows 100000 --json FILE")
+	@$(NO_ACCOUNT) $(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.sync $(BENCH)
 
 gate: setup ## hold cold starts, bundles and calls per event against their bounds, whatever the machine's load
 	@$(NO_ACCOUNT) $(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks.gate

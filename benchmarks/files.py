@@ -78,8 +78,9 @@ def _row(cells: tuple[str, ...]) -> bytes:
     return ("<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in cells) + "</row>").encode()
 
 
-def read(file: IO[bytes], size: int = 0) -> tuple[int, int, float]:
-    """Read a file into messages as the files Lambda does; how many rows were good, how many bad, and when it was surveyed."""
+def read(file: IO[bytes], size: int = 0, *, as_messages: bool = True) -> tuple[int, int, float]:
+    """Read a file into events as the files Lambda does, and these into messages; how many rows were good, how many bad, and
+    when it was surveyed."""
     from connectors.csv.connector import table
     from hub.events import to_json
     from hub.files import PORTION, Dropped, GoodRow, event_of
@@ -94,8 +95,8 @@ def read(file: IO[bytes], size: int = 0) -> tuple[int, int, float]:
     good = bad = 0
     while portion := list(islice(every, PORTION)):
         taken = [row for row in portion if isinstance(row, GoodRow)]
-        messages = [to_json(event_of(row, stream, dropped, now)) for row in taken]
-        good += len(messages)
+        events = [event_of(row, stream, dropped, now) for row in taken]
+        good += len([to_json(event) for event in events] if as_messages else events)
         rejected = [row for row in portion if not isinstance(row, GoodRow)]
         opened.rejected(rejected)
         bad += len(rejected)

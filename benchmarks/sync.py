@@ -99,7 +99,7 @@ def plain_xlsx(path: str) -> int:
 def hub_file(path: str) -> int:
     """As the files function does."""
     with Path(path).open("rb") as file:
-        good, bad, _ = files.read(file)
+        good, bad, _ = files.read(file, as_messages=False)
     return good + bad
 
 
@@ -152,11 +152,12 @@ def measure(source: str, rows: int, turns: int) -> Line:
 
 def one(source: str, way: str, at: str) -> Measured:
     """One reading in this process; what must be imported is there before."""
-    read = SOURCES[source][1 if way == "plain" else 2]
+    _, plain, hub = SOURCES[source]
+    read = plain if way == "plain" else hub
     for module in ("openpyxl", "connectors.csv.connector", "hub.files", "psycopg", "pymysql", "redis"):
         import_module(module)
     wall, cpu = time.perf_counter(), time.process_time()
-    rows: int = read(at)  # type: ignore[arg-type]  # a file has a number where a server has an address
+    rows: int = read(at)
     return Measured(rows, time.perf_counter() - wall, time.process_time() - cpu, files.megabytes())
 
 

@@ -1050,3 +1050,12 @@ def test_a_counter_that_is_taken_for_a_time_is_refused_before_anything_is_read()
 
     assert isinstance(world.troubles[0], NotConfigured)
     assert not world.requests
+
+
+def test_the_judge_sees_a_row_that_was_lost_one_that_is_old_and_one_too_many() -> None:
+    world = World().fill(3).settle()
+    world.in_order.pop("000")
+    world.by_version["001"] = ("", {"id": "001", "content": "old"})
+    world.in_order["002"] = world.by_version["x"] = ("", {})
+
+    assert {key.split(",")[0] for key in world.wrong()} == {"000", "001", "002", "x"}

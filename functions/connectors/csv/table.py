@@ -7,7 +7,9 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
+from json.encoder import encode_basestring as _quoted
 from typing import BinaryIO
 
 from connectors.csv.cells import BadCell, Cell, Reading, Value, are_empty, is_empty, neutral, restored, shown
@@ -34,6 +36,11 @@ class FileTable:
         self._error_at = next((at for at, name in enumerate(names) if plain(name) == ERROR_COLUMN), None)
         self._header = [name for at, name in enumerate(names) if at != self._error_at]
         self._readings = self._columns(stated)
+        self._values = [
+            # texts are as many as rows; other values come again
+            (at, name, reading.value if reading.column.type == "text" else lru_cache(1024, typed=True)(reading.value))
+            for at, (name, reading) in self._readings.items()
+        ]
         self._key_at = [self._place(name) for name in settings.keys]
         self._twice, self.row_count = self._survey()
 
@@ -148,9 +155,9 @@ class FileTable:
             return BadRow(record.number, cells, f"the row has {len(cells)} cells, the header {width}; is one unquoted?")
         fields: dict[str, Value] = {}
         faults = []
-        for at, (name, reading) in self._readings.items():
+        for at, name, value in self._values:
             try:
-                fields[name] = reading.value(cells[at] if at < len(cells) else None)
+                fields[name] = value(cells[at] if at < len(cells) else None)
             except BadCell as error:
                 faults.append(f"{name}: {error}")
         if faults:
@@ -180,17 +187,15 @@ class FileTable:
 
 def json_of(fields: Mapping[str, Value]) -> bytes:
     """The fields as JSON, in which amounts keep every digit."""
-    return ("{" + ",".join(f"{_text(name)}:{_json(value)}" for name, value in fields.items()) + "}").encode()
+    return ("{" + ",".join(f"{_quoted(name)}:{_json(value)}" for name, value in fields.items()) + "}").encode()
 
 
 def _json(value: Value) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return _text(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    if isinstance(value, str):
+        return _quoted(value)
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 def _hash(key: str) -> int:
