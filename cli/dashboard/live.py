@@ -63,11 +63,12 @@ class Live:
 
     def found(self, namespace: str, dimensions: frozenset[str]) -> Iterator[Key]:
         """As Metrics."""
+        listed: set[Key] = set()
         for page in self._cloudwatch.get_paginator("list_metrics").paginate(Namespace=namespace):
             for each in page["Metrics"]:
                 values = {one["Name"]: one["Value"] for one in each.get("Dimensions", [])}
-                if set(values) == dimensions:
-                    yield key_of(namespace, each["MetricName"], values)
+                listed.add(key_of(namespace, each["MetricName"], values))
+        yield from sorted(key for key in listed if {name for name, _ in key[2]} == dimensions)
 
     def alarm(self, name: str) -> str:
         """As Metrics."""
