@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from adapters.aws_calls import Patience
-from adapters.late import LateBodies, undisturbed, utc_now
+from adapters.late import LateBodies, utc_now
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.session import Session
@@ -75,7 +75,6 @@ class DeliveryHub:
     guard: Guard
 
 
-@undisturbed
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
     from adapters.dynamodb import DynamoLedger
@@ -273,7 +272,6 @@ class SyncHub:
     sleep: Callable[[float], None]
 
 
-@undisturbed
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
     from adapters.backfills import DynamoBackfills
