@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub.breaker import Breaker, State
 from hub.errors import LedgerUnavailable
 from hub.events import parse_instant
@@ -27,7 +25,7 @@ class DynamoBreakers:
         """The breaker of a destination, read consistently; a closed one if there is none yet."""
         try:
             item = self._client.get_item(TableName=self._table, Key=key(destination), ConsistentRead=True).get("Item")
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise LedgerUnavailable(f"the breaker could not be read: {reason(error)}") from error
         return breaker_of(item)
 
@@ -45,11 +43,9 @@ class DynamoBreakers:
                 ExpressionAttributeNames={"#version": "version"},
                 ExpressionAttributeValues={":read": {"N": str(version)}},
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+        except aws_errors() as error:
+            if reason(error) == "ConditionalCheckFailedException":
                 return False
-            raise LedgerUnavailable(f"the breaker could not be written: {reason(error)}") from error
-        except BotoCoreError as error:
             raise LedgerUnavailable(f"the breaker could not be written: {reason(error)}") from error
         return True
 

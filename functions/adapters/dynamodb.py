@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from adapters.payloads import PARTS, pack
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub import names
 from hub.errors import LedgerUnavailable
 from hub.events import Event, queue_key
@@ -109,7 +107,7 @@ class DynamoLedger:
     def _call(self, operation: Any, request: dict[str, Any]) -> Any:
         try:
             return operation(RequestItems=request)
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise LedgerUnavailable(f"DynamoDB refused or did not answer: {reason(error)}") from error
 
     def entry_items(self, entry: Entry) -> list[Item]:

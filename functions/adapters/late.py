@@ -1,34 +1,11 @@
 """What a Lambda starts with: ports whose adapters are made when they are first asked, and the clock."""
 
-import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the delivery Lambda need not load it
     from hub.receive import Bodies, Tokens
-
-
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
-
-
-def undisturbed(make: Callable[Given, Made]) -> Callable[Given, Made]:
-    """`make` without looking for garbage meanwhile: what a start loads and makes stays, and to search it again and again
-    takes a thirtieth of the start."""
-
-    @wraps(make)
-    def made(*args: Given.args, **kwargs: Given.kwargs) -> Made:
-        on = gc.isenabled()
-        gc.disable()
-        try:
-            return make(*args, **kwargs)
-        finally:
-            if on:
-                gc.enable()
-
-    return made
 
 
 def utc_now() -> datetime:

@@ -39,9 +39,9 @@ class LeanAws:
         """For queues."""
         return Sqs(self._json("sqs"))
 
-    def secretsmanager(self) -> "SecretsManager":
+    def secretsmanager(self) -> "SecretValues":
         """For secrets."""
-        return SecretsManager(self._json("secretsmanager"))
+        return SecretValues(self._json("secretsmanager"))
 
     def dynamodb(self) -> "DynamoDb":
         """For a table."""
@@ -73,7 +73,7 @@ class Sqs:
         return self._service.ask("SendMessageBatch", asked)
 
 
-class SecretsManager:
+class SecretValues:
     """As botocore's client of Secrets Manager."""
 
     def __init__(self, service: JsonService) -> None:

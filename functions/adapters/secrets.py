@@ -12,7 +12,7 @@ from hub.events import parse_instant
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-    from adapters.lean import SecretsManager
+    from adapters.lean import SecretValues
 
 MAX_AGE_SECONDS = 300.0  # a rotated secret is in use everywhere after this; one read per container and 5 minutes
 RENEW_AFTER_SECONDS = 10.0  # they are read again at once where they were refused, but no more often than this
@@ -23,7 +23,7 @@ class IntegrationSecrets:
 
     def __init__(
         self,
-        client: "SecretsManagerClient | SecretsManager",
+        client: "SecretsManagerClient | SecretValues",
         secret_id: str,
         monotonic: Callable[[], float],
         now: Callable[[], datetime],

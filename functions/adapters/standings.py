@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from adapters.breakers import RECORD as BREAKER
 from adapters.breakers import DynamoBreakers, breaker_of, key
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub.errors import LedgerUnavailable
 from hub.events import parse_instant
 from hub.guard import Standing
@@ -27,7 +25,7 @@ class DynamoStandings(DynamoBreakers):
                 ExpressionAttributeValues={":destination": key(destination)["entity"]},
                 ConsistentRead=True,
             )["Items"]
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise LedgerUnavailable(f"the breaker could not be read: {reason(error)}") from error
         found: dict[str, dict[str, Any]] = {item["record"]["S"]: item for item in items}
         return Standing(breaker_of(found.get(BREAKER)), _pace(found.get(PACE)))

@@ -1,11 +1,8 @@
 """Lambda's event source mappings: whether, and by how many functions, a flow's queue is read."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from adapters.refusals import reason
+from adapters.refusals import aws_errors, reason
 from hub import names
 from hub.errors import Temporary
 
@@ -39,7 +36,7 @@ class LambdaValves:
             self._client.update_event_source_mapping(
                 UUID=mapping["UUID"], Enabled=enabled, ScalingConfig={"MaximumConcurrency": max_concurrency}
             )
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise Temporary(f"the reading of {flow} could not be changed: {reason(error)}") from error
         return True
 
@@ -52,7 +49,7 @@ class LambdaValves:
         try:
             function = names.delivery_function(self._stage, flow)
             found = self._client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise Temporary(f"the reading of {flow} could not be looked up: {reason(error)}") from error
         if not found:
             raise Temporary(f"nothing reads the queue of {flow}: deploy the stage again")
@@ -62,7 +59,7 @@ class LambdaValves:
         """Who paused a flow by hand, and why; "" if nobody did."""
         try:
             item = self._ledger.get_item(TableName=self._table, Key=pause_key(flow), ConsistentRead=True).get("Item")
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             raise Temporary(f"whether {flow} is paused could not be read: {reason(error)}") from error
         return f"{item['by']['S']}: {item['reason']['S']}" if item else ""
 
@@ -74,5 +71,7 @@ def pause_key(flow: str) -> dict[str, dict[str, str]]:
 
 def wake(client: "LambdaClient", function: str) -> None:
     """Let a breaker's function run now instead of within the minute; where that fails it runs within the minute."""
-    with suppress(BotoCoreError, ClientError):
+    try:
         client.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    except aws_errors():
+        return

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from adapters.aws_calls import Patience
-from adapters.late import LateBodies, undisturbed, utc_now
+from adapters.late import LateBodies, utc_now
 from adapters.s3 import S3Bodies
 from adapters.secrets import IntegrationSecrets
 from adapters.session import Session
@@ -84,7 +84,6 @@ class DeliveryHub:
     told_by_webhook: Callable[[Event], bool] = bool
 
 
-@undisturbed
 def delivery_hub(environment: Mapping[str, str] = os.environ) -> DeliveryHub:
     """The delivery Lambda of one flow, from its environment."""
     from adapters.dynamodb import DynamoLedger
@@ -309,7 +308,6 @@ class SyncHub:
     tell: Callable[[str, str], None]  # as Notices.tell
 
 
-@undisturbed
 def sync_hub(environment: Mapping[str, str] = os.environ) -> SyncHub:
     """The sync Lambda of one integration, from its environment."""
     from adapters.accepted_lines import tell_queued
@@ -382,7 +380,6 @@ class HealthHub:
     now: Callable[[], datetime]
 
 
-@undisturbed
 def health_hub(environment: Mapping[str, str] = os.environ) -> HealthHub:
     """The health Lambda of one integration, from its environment."""
     from adapters.cursors import DynamoCursors

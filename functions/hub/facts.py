@@ -8,6 +8,8 @@ Where the provider says what stands in its manifest as expressions:
 separated by "|"; the first that is there counts. An id has several expressions, which are joined.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -15,12 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined] # C's, if it is there
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hub.deliveries import Delivery
 from hub.errors import MalformedBody, MalformedHeader
 from hub.events import integer_version, parse_instant, timestamp_version
 from hub.webhook_spec import Topic, VersionKind, WebhookSpec
+
+if TYPE_CHECKING:  # listings use this file too, and meet no delivery
+    from hub.deliveries import Delivery
 
 PRINTABLE = re.compile(r"[!-+\--~]{1,200}")  # no comma: API Gateway joins a header that came twice with one
 MAX_NAME_CHARS = 200  # of 4 bytes at most: the entity is a key of the ledger, and DynamoDB takes 2,048 bytes

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
+pytestmark = pytest.mark.usefixtures("lambdas_environment")
 URL = "https://hooks.example.com/webhooks/shop-eu"
 BEATS = st.builds(
     Beat,

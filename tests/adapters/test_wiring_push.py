@@ -21,6 +21,7 @@ from tests.sqs_batch import Context, sqs_batch
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+pytestmark = pytest.mark.usefixtures("lambdas_environment")
 FLOW = "shop-eu-to-crm"
 COUNTRIES = {"DE", "FR"}
 

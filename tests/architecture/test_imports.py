@@ -173,7 +173,7 @@ def test_a_main_only_wires() -> None:
     for name in LAMBDAS:
         lines = (PACKAGES / name / "main.py").read_text("utf-8").splitlines()
 
-        assert len(lines) <= 10, f"{name}/main.py does more than wire"
+        assert len(lines) <= 12, f"{name}/main.py does more than wire"
         assert "boto" not in (PACKAGES / name / "handler.py").read_text("utf-8")
 
 
