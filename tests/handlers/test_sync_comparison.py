@@ -15,7 +15,7 @@ from adapters.cursors import LEASE_SECONDS, DynamoCursors, last_run, orphans_of
 from hub.errors import Temporary, Unavailable
 from hub.events import Event, timestamp_version
 from hub.orphans import OrphanLimits
-from hub.streams import Ask, Page
+from hub.streams import Ask, Page, Row
 from tests import ledger_table
 from tests.fakes import NOW
 from tests.handlers.s3_bucket import Bucket
@@ -172,7 +172,7 @@ def test_a_row_that_another_run_queues_during_the_comparison_is_no_orphan(world:
 
     def meanwhile(ask: Ask) -> None:
         if ask.since == "" and ask.after == "" and "9" not in world.rows:
-            world.rows["9"] = replace(row, version=at(20), data=b"{}")
+            world.rows["9"] = Row(row.key, at(20), b"{}")
             world.run(RUN)
             moved.append(world.rows.pop("9"))
 
@@ -300,7 +300,7 @@ def test_a_row_that_is_queued_after_the_list_was_shown_is_not_deleted_by_the_app
     gone = {key: world.rows.pop(key) for key in "0123"}
     world.run(COMPARE)
     asked = orphans_of(comparison(world))
-    world.rows["3"] = replace(gone["3"], version=at(20))
+    world.rows["3"] = Row("3", at(20), gone["3"].data)
     world.run(RUN)
 
     world.run(RUN | {"approve": {"comparison": asked["comparison"], "by": "eva", "reason": "x"}})
@@ -400,7 +400,7 @@ def test_an_inventory_on_s3_as_aws_has_it(dynamodb: Any) -> None:
 
 def test_a_page_of_rows_without_keys_is_told_once(world: StreamWorld) -> None:
     nameless = world.rows.pop("5")
-    world.rows["5"] = replace(nameless, key="")
+    world.rows["5"] = Row("", nameless.version, nameless.data)
     world.page = lambda ask: Page(list(world.rows.values()))  # type: ignore[method-assign]
     world.run(COMPARE)
     before = len(world.queued)
