@@ -136,15 +136,16 @@ class S3Inventory:
             version = max(version, floor)
         stood = self._do("SELECT version, digest, listed FROM rows WHERE key = ?", key).fetchone()
         doubted = self._do("SELECT version, digest FROM doubted WHERE key = ?", key).fetchall()
-        others = [told for told, digest, *_ in [*([stood] if stood else []), *doubted] if digest != row.digest]
+        known = [(told, digest) for told, digest, *_ in [*([stood] if stood else []), *doubted]]
+        others = [told for told, digest in known if digest != row.digest]
         newest = max(others, default="")
         if version and version < newest:
             if (stood and stood[2]) or self._is_of_now(newest):  # a copy, or a replica that is behind
                 self._do("UPDATE rows SET listed = 1 WHERE key = ?", key)
                 return None
             version = newest
-        if version and stood and stood[1] == row.digest:
-            version = max(version, stood[0])  # what it is known by
+        if version:  # that which it is known by, where it stands as it is known
+            version = max([version, *(told for told, digest in known if digest == row.digest)])
         state = NAMELESS if not row.key else GONE if row.is_deleted else LIVE
         self._do("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, 1, ?)", key, version, row.digest, state)
         if doubted:

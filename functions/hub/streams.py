@@ -91,8 +91,8 @@ class Row:
     version: str
     data: bytes
     is_deleted: bool
-    digest: bytes = field(repr=False)  # 128 bits that tell this state of this row from every other
-    fingerprint: int = field(repr=False)  # half of them: enough to tell the states that a stream remembers
+    digest: bytes = field(init=False, repr=False)  # 128 bits that tell this state of this row from every other
+    fingerprint: int = field(init=False, repr=False)  # half of them: enough to tell the states that a stream remembers
 
     def __init__(self, key: str, version: str, data: bytes, is_deleted: bool = False) -> None:
         self.key, self.version, self.data, self.is_deleted = key, version, data, is_deleted
