@@ -1,6 +1,6 @@
 """All measurements, one after the other: a table, a JSON file and plots below bench-results/.
 
-`make bench` (minutes; SHORT=1: less than one). Each row says what was measured, against what, and whether it is as good as it
+`make bench` (minutes; SHORT=1: about one). Each row says what was measured, against what, and whether it is as good as it
 should be; beside it stands what the last run on such a machine measured. Exit code 1 where a measurement failed, not where a
 target was missed: `make gate` is for that.
 """
