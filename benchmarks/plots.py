@@ -7,6 +7,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # no screen
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator
 
 INK, HUB, PLAIN, LATE = "#333333", "#1f6fb4", "#999999", "#d1603d"
 
