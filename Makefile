@@ -80,7 +80,7 @@ test-edge: setup ## try every connector's edge: its examples, its provider's rul
 faults: setup ## SEED=n: a day under every fault at once, judged (minutes); LOCAL=1: on the local AWS; SUITE=sync: of reading
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m $(FAULTS_$(SUITE)) --seed $(SEED)
 
-bench: setup ## measure everything: a table, and bench-results/ with JSON and plots (minutes; SHORT=1: less than one)
+bench: setup ## measure everything: a table, and bench-results/ with JSON and plots (minutes; SHORT=1: one or two)
 	@$(NO_ACCOUNT) $(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks $(if $(SHORT),--short)
 
 bench-files: setup ## measure memory and time of a table of ROWS rows (default: 1000000; KIND=csv or xlsx)

@@ -1,6 +1,6 @@
 """All measurements, one after the other: a table, a JSON file and plots below bench-results/.
 
-`make bench` (minutes; SHORT=1: less than one). Each row says what was measured, against what, and whether it is as good as it
+`make bench` (minutes; SHORT=1: one or two). Each row says what was measured, against what, and whether it is as good as it
 should be; beside it stands what the last run on such a machine measured. Exit code 1 where a measurement failed, not where a
 target was missed: `make gate` is for that.
 """
@@ -97,9 +97,9 @@ def of_pipeline(short: bool) -> Measured:
     for one in loads:
         told = f"{one.senders} senders at once"
         rows.append(stated(f"accepted per second, {told}", "local AWS", one.accepted_per_second))
-        rows.append(stated("… acknowledged, p50", "", one.ack_p50, unit="ms"))
-        rows.append(stated("… acknowledged, p99", "", one.ack_p99, unit="ms"))
-        rows.append(stated("… in the ledger, p50", "", one.way_p50, unit="ms"))
+        rows.append(stated("… acknowledged, p50", told, one.ack_p50, unit="ms"))
+        rows.append(stated("… acknowledged, p99", told, one.ack_p99, unit="ms"))
+        rows.append(stated("… in the ledger, p50", told, one.way_p50, unit="ms"))
     return rows, [asdict(one) for one in loads]
 
 
@@ -203,16 +203,14 @@ def run(*, short: bool, only: list[str]) -> dict[str, Any]:
     }
 
 
-def last_of(results: Path) -> dict[str, Any]:
-    """The newest earlier file; empty where there is none."""
-    files = sorted(results.glob("bench-*.json"))
-    found: dict[str, Any] = json.loads(files[-1].read_text()) if files else {}
-    return found
+def earlier_rows(results: Path) -> dict[tuple[str, str], float]:
+    """What each measure was when it was last measured, by measure and yardstick."""
+    files = [json.loads(file.read_text()) for file in sorted(results.glob("bench-*.json"))]
+    return {(row["measure"], row["yardstick"]): row["value"] for told in files for row in told["rows"]}
 
 
-def table_of(told: dict[str, Any], before: dict[str, Any]) -> Table:
+def table_of(told: dict[str, Any], earlier: dict[tuple[str, str], float]) -> Table:
     """The rows, and what they were."""
-    earlier = {(row["measure"], row["yardstick"]): row["value"] for row in before.get("rows", [])}
     title = f"{told['at']}, {told['machine']['cpus']} × {told['machine']['cpu']}, load {told['machine']['load']}"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for name in ("measure", "yardstick", "value", "target", "ok", "before"):
@@ -234,7 +232,7 @@ def main() -> int:
     options.add_argument("--only", nargs="*", default=[], help="names of measurements")
     chosen = options.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    before = last_of(RESULTS)
+    before = earlier_rows(RESULTS)
     told = run(short=chosen.short, only=chosen.only)
     file = RESULTS / f"bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     file.write_text(json.dumps(told, indent=2) + "\n")

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,8 +33,8 @@ from infra.local.stand_in import StandIn, set_up, stock
 from infra.local.synthesis import synthesize
 from infra.local.warm_up import warm_up
 
-LOADS, SHORT_LOADS = (1, 2, 4, 8, 16), (1, 8)  # senders at once
-EVENTS, SHORT_EVENTS = 150, 40  # at each load
+LOADS, SHORT_LOADS = (1, 2, 4, 8), (1, 4)  # senders at once
+EVENTS, SHORT_EVENTS = 100, 40  # at each load
 PATIENCE_SECONDS = 120.0
 TRIES = 20
 
@@ -99,11 +99,12 @@ def load(hub: Deployed, senders: int, orders: Sequence[Sent]) -> Load:
         def send(each: Sent) -> None:
             for _ in range(TRIES):  # a 503 says: send it again, as every provider does
                 began = time.perf_counter()
-                answer = shop.deliver(each.topic, each.body, webhook_id=each.event, client=client)
-                acknowledged.append((time.perf_counter() - began) * 1000)
-                if answer.status == 200:
-                    return
-                assert answer.status == 503, answer
+                with suppress(httpx.TransportError):  # no answer says it, too
+                    answer = shop.deliver(each.topic, each.body, webhook_id=each.event, client=client)
+                    acknowledged.append((time.perf_counter() - began) * 1000)
+                    if answer.status == 200:
+                        return
+                    assert answer.status == 503, answer
                 sent_again.append(each.event)
             raise RuntimeError(f"not accepted in {TRIES} tries: the machine is too busy for the local AWS")
 

@@ -7,6 +7,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # no screen
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator
 
 INK, HUB, PLAIN, LATE = "#333333", "#1f6fb4", "#999999", "#d1603d"
 
@@ -45,6 +46,8 @@ def _pipeline(loads: list[dict[str, Any]], file: Path) -> Path:
         axes.set_xticks(senders, [str(each) for each in senders])
         _tidy(axes)
     left.set_ylim(bottom=0)
+    right.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    right.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     return _saved(figure, file)
 
 
@@ -67,7 +70,7 @@ def _throughput(sites: dict[str, dict[str, Any]], file: Path) -> Path:
     axes.set_xticks(list(places), named, fontsize=9)
     axes.set(title="New orders into the same ERPNext", ylabel="orders per second")
     axes.margins(y=0.15)
-    _tidy(axes)
+    _tidy(axes, below=0.2)
     return _saved(figure, file)
 
 
@@ -83,12 +86,12 @@ def _cost(costs: dict[str, dict[str, float]], file: Path) -> Path:
     return _saved(figure, file)
 
 
-def _tidy(axes: Any) -> None:
+def _tidy(axes: Any, below: float = 0.16) -> None:
     axes.minorticks_off()
     axes.grid(axis="y", color="#e5e5e5")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -below), ncols=2)  # below: it hides nothing
 
 
 def _saved(figure: Any, file: Path) -> Path:
