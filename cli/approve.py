@@ -1,7 +1,6 @@
 """`hub sync approve`: a person looks at the rows that a source lists no more, and says that they are to be told as
 deleted."""
 
-import getpass
 import json
 from datetime import UTC, datetime
 from typing import Annotated
@@ -23,7 +22,7 @@ from cli.sync import (
     start,
     with_stream,
 )
-from cli.trail import noted
+from cli.trail import noted, user
 
 SHOWN = 20  # without --all
 
@@ -58,7 +57,7 @@ def approve(
             raise Failed("Nothing was changed.")
         why = said_why(reason)
         noted(opened, "sync approve", path, why, comparison=asked["comparison"], count=str(asked["count"]))
-        approved = {"comparison": asked["comparison"], "by": getpass.getuser(), "reason": why}
+        approved = {"comparison": asked["comparison"], "by": user(), "reason": why}
         cursors(opened).note(path, APPROVAL, now, approved | {"count": str(asked["count"])})
         start(opened, declared.to_request() | {"approve": approved}, integration)
     typer.echo(f"They are being told as deleted; `hub sync status {integration}` tells when it is done.")

@@ -1,6 +1,5 @@
 """`hub sync backfill`: read a stretch of a stream's past, in windows, several at the same time."""
 
-import getpass
 import re
 import time
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from cli.sync import (
     version,
     with_stream,
 )
-from cli.trail import WhyOption, noted
+from cli.trail import WhyOption, noted, user
 from hub.backfill import Filling, Window, windows
 from hub.streams import CursorKind, Declared
 
@@ -100,7 +99,7 @@ def _width(text: str, kind: CursorKind) -> float:
 def _planned(opened: Stage, declared: Declared, cut: list[Window], parallel: int, now: datetime) -> str:
     backfill_id = f"{now:%Y%m%d-%H%M%S}"
     request = declared.to_request() | {"backfill": {"id": backfill_id, "parallel": parallel}}
-    backfills(opened).plan(declared.stream.path, backfill_id, cut, request, getpass.getuser(), now)
+    backfills(opened).plan(declared.stream.path, backfill_id, cut, request, user(), now)
     return backfill_id
 
 

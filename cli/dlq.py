@@ -1,7 +1,6 @@
 """`hub dlq`: what died and why, what becomes of it, and what a person does about it."""
 
 import dataclasses
-import getpass
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import HOW, UntilOption, moment
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.dead_letter import Letter, Status, assigned, closed, discarded
 from hub.errors import Category
@@ -29,6 +29,7 @@ from hub.ledger import Outcome, searchable
 COLOURS = {"pending": "yellow", "retrying": "cyan", "escalated": "red", "resolved": "green", "discarded": "dim"}
 ALL = "all"
 SHOWN_CAUSES = 10
+NAMED = 100  # letters of which the trail names the events
 ASKED_ABOVE = 20  # letters that are changed without asking
 
 app = typer.Typer(help="What died, and what becomes of it.", no_args_is_help=True)
@@ -46,7 +47,6 @@ StatusOption = Annotated[
 SinceOption = Annotated[str | None, typer.Option("--since", help=f"That died last since then: {HOW}.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for those who come after you.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +252,9 @@ def discard_letters(
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     found = [each for each in letters(opened, asked) if each.status in (Status.PENDING, Status.ESCALATED)]
     agreed(found, "Discard", yes)
-    note = f"by {getpass.getuser()}: {reason.strip()}"
+    note = f"by {user()}: {reason.strip()}"
     with told(opened):
+        note_letters(opened, "dlq discard", found, reason)
         gone = sum(_discard(opened, each, note) for each in found)
     typer.echo(f"discarded: {many(gone)}")
     if gone < len(found):
@@ -272,7 +273,7 @@ def assign_letters(
     status: StatusOption = "",
     since: SinceOption = None,
     until: UntilOption = None,
-    reason: ReasonOption = "",  # noqa: ARG001 - for the operators' trail
+    reason: WhyOption = "",
     yes: YesOption = False,
     stage: StageOption = None,
     config: ConfigOption = None,
@@ -283,6 +284,7 @@ def assign_letters(
     found = letters(opened, asked)
     agreed(found, f"Assign to {to or 'nobody'}", yes)
     with told(opened):
+        note_letters(opened, "dlq assign", found, reason, to=to.strip())
         kept = book_of(opened).keep([assigned(each, to.strip(), datetime.now(UTC)) for each in found])
     typer.echo(f"assigned to {to.strip() or 'nobody'}: {many(kept)}")
     if kept < len(found):
@@ -298,6 +300,13 @@ def agreed(found: Sequence[Letter], verb: str, yes: bool) -> None:
     by_flow = ", ".join(f"{count:,} in {flow}" for flow, count in Counter(each.flow for each in found).most_common(5))
     if not typer.confirm(f"{verb}: {many(len(found))} ({by_flow})?", err=True):
         raise Failed("Nothing was changed.")
+
+
+def note_letters(opened: Stage, action: str, found: Sequence[Letter], reason: str, **details: str) -> None:
+    """Record what is about to be done with letters, as `noted` does."""
+    events = " ".join(each.event_id for each in found[:NAMED])
+    flows = ", ".join(sorted({each.flow for each in found}))
+    noted(opened, action, flows, reason, letters=str(len(found)), events=events, **details)
 
 
 def counted(found: Sequence[Letter]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`hub dlq redrive`: send dead letters through their flows again, at a pace, with a look at what that would change first."""
 
-import getpass
 import json
 import secrets
 import time
@@ -23,7 +22,6 @@ from cli.dlq import (
     FlowOption,
     IntegrationOption,
     JsonOption,
-    ReasonOption,
     SinceOption,
     StatusOption,
     YesOption,
@@ -31,6 +29,7 @@ from cli.dlq import (
     book_of,
     letters,
     many,
+    note_letters,
     wanted,
 )
 from cli.dlq_preview import previews, show
@@ -38,6 +37,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import UntilOption
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.breaker import State
 from hub.dead_letter import Letter, Status
@@ -69,7 +69,7 @@ def redrive_letters(
     queue_anyway: Annotated[
         bool, typer.Option("--queue-anyway", help="Also while a destination is down: what is sent waits on its queue.")
     ] = False,
-    reason: ReasonOption = "",
+    reason: WhyOption = "",
     yes: YesOption = False,
     stage: StageOption = None,
     config: ConfigOption = None,
@@ -79,10 +79,12 @@ def redrive_letters(
     by Ctrl-C or because a destination went down, goes on with --resume. Retrying ones are left alone."""
     opened = open_stage(stage, config)
     if cancel:
-        _cancel(opened, cancel)
+        _cancel(opened, cancel, reason)
         return
     if resume:
-        _go_on(opened, _found(opened, resume), queue_anyway)
+        run = _found(opened, resume)
+        noted(opened, "dlq redrive --resume", run.id, reason)
+        _go_on(opened, run, queue_anyway)
         return
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     chosen = [each for each in letters(opened, asked) if each.status in (Status.PENDING, Status.ESCALATED)]
@@ -116,13 +118,14 @@ def _begun(opened: Stage, chosen: list[Letter], per_second: float, reason: str) 
     ordered = sorted(chosen, key=lambda each: (each.life, each.event_id))
     run = Redrive(
         f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
-        getpass.getuser(),
+        user(),
         reason.strip(),
         begun_at(ordered, now),
         per_second,
         len(ordered),
     )
     with told(opened):
+        note_letters(opened, "dlq redrive", ordered, reason, run=run.id)
         _redrives(opened).begin(run, [(each.flow, each.subject, each.event_id) for each in ordered])
     return run
 
@@ -181,9 +184,10 @@ def _next(run: Redrive) -> str:
     return "retrying" if run.sent else "all"
 
 
-def _cancel(opened: Stage, name: str) -> None:
+def _cancel(opened: Stage, name: str, reason: str) -> None:
     with told(opened):
-        if not _redrives(opened).cancel(name, getpass.getuser()):
+        noted(opened, "dlq redrive --cancel", name, reason)
+        if not _redrives(opened).cancel(name, user()):
             raise Failed(f"Stage {opened.name} has no redrive {name!r}.")
     typer.echo(f"redrive {name} is cancelled; what it sent stays sent.")
 

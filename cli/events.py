@@ -1,6 +1,5 @@
 """`hub events`: what became of the events of an entity, as the ledger recorded it, and what is to become of them."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from cli.entities import subjects
 from cli.failure import Failed
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from cli.trail import WhyOption, noted
+from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.events import Event, to_json
 
@@ -112,7 +111,7 @@ def discard_event(
         done = LedgerHistory(opened.dynamodb(), names.ledger_table(opened.name)).discard(
             chosen[0],
             opened.config.flows[chosen[0].flow].destination,
-            f"by {getpass.getuser()}: {reason.strip()}",
+            f"by {user()}: {reason.strip()}",
             datetime.now(UTC),
         )
     if not done:

@@ -1,6 +1,5 @@
 """`hub flow`: whether events flow, how many wait, and how to stop and start them by hand."""
 
-import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from adapters.standings import DynamoStandings
 from adapters.valves import LambdaValves, pause_key
 from cli.failure import Failed
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from cli.trail import WhyOption, noted
+from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.breaker import State
 from hub.errors import HubError
@@ -93,7 +92,7 @@ def pause(
     """Stop applying a flow's events. They wait on their queue (14 days at most) and lose nothing."""
     opened = _with_flow(stage, config, flow)
     noted(opened, "flow pause", flow, reason)
-    note = {"by": getpass.getuser(), "reason": reason, "at": datetime.now(UTC).isoformat()}
+    note = {"by": user(), "reason": reason, "at": datetime.now(UTC).isoformat()}
     item = {**pause_key(flow), **{name: {"S": value} for name, value in note.items()}}
     with told(opened):
         opened.dynamodb().put_item(TableName=names.ledger_table(opened.name), Item=item)

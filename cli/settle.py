@@ -1,6 +1,5 @@
 """`hub events settle`: a person decides what the hub cannot know, whether an action that must be done once was done."""
 
-import getpass
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +13,7 @@ from adapters.parking import SqsFlowQueues
 from cli.failure import Failed
 from cli.flow import told
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from cli.trail import noted
+from cli.trail import noted, user
 from hub import names
 from hub.connector import Effect, Written
 from hub.events import Event
@@ -43,7 +42,7 @@ def settle(
         _check(next((e for e in history.of(entity) if (e.flow, e.event_id) == (flow, event)), None), entity, event)
         parked = history.event(entity, flow, event)
         noted(opened, "events settle", entity, reason, event=event, flow=flow, said="done" if done else "again")
-        said = f"settled by {getpass.getuser()}: {reason}"
+        said = f"settled by {user()}: {reason}"
         if done:
             _end(opened, flow, parked, said)
             typer.echo(f"{event} is recorded as applied.")

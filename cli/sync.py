@@ -1,6 +1,5 @@
 """`hub sync`: how far each stream is read; run, pause and set one back by hand."""
 
-import getpass
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import moment
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
-from cli.trail import WhyOption, noted
+from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.backfill import Filling
 from hub.events import integer_version, parse_instant, timestamp_version
@@ -206,7 +205,7 @@ def pause(
     why = said_why(reason)
     noted(opened, "sync pause", declared.stream.path, why)
     with told(opened):
-        cursors(opened).pause(declared.stream.path, f"{getpass.getuser()}: {why}")
+        cursors(opened).pause(declared.stream.path, f"{user()}: {why}")
     Console(highlight=False, markup=False, soft_wrap=True).print(
         f"{declared.stream.path} is paused. `hub sync resume {integration} {stream}` lets it be read again, "
         "from where it stands."
@@ -253,13 +252,13 @@ def reset(
         before = state_of(_item(opened, declared)).watermark
         _asked_for(before, wanted, declared, yes)
         noted(opened, "sync reset", declared.stream.path, why, before=before, to=wanted)
-        held = cursors(opened).take(declared.stream.path, f"reset by {getpass.getuser()} at {now.isoformat()}", now)
+        held = cursors(opened).take(declared.stream.path, f"reset by {user()} at {now.isoformat()}", now)
         if held is None:
             raise Failed(
                 f"{declared.stream.path} is being read: `hub sync pause {integration} {stream}`, and repeat this once "
                 "`hub sync status` says so."
             )
-        about = {"by": getpass.getuser(), "reason": why, "before": held.state.watermark, "to": wanted}
+        about = {"by": user(), "reason": why, "before": held.state.watermark, "to": wanted}
         cursors(opened).note(declared.stream.path, RESET, now, about)
         held.keep(State(watermark=wanted), now)
         held.leave()

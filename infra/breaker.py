@@ -5,8 +5,6 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
@@ -18,6 +16,7 @@ from infra.alarms import ring
 from infra.credentials import may_read_secret
 from infra.functions import HubFunction, Runtime
 from infra.rules import MANY_QUEUES, accept, resource_finding
+from infra.schedules import Schedules
 
 TIMEOUT_SECONDS = 60  # a probe of 10 s, two quick calls for each of some dozen flows, three for a parked event
 ALARMED_MINUTES = 3  # a restart of a minute or two is told by a notice, and wakes nobody
@@ -95,7 +94,8 @@ class DestinationBreaker(Construct):
             resource_finding(stack, self._queues(stage)),
             MANY_QUEUES,
         )
-        self._run_every_minute(function.function, runtime.lost.schedules_arn)
+        schedules = Schedules(self, function.function.function_arn, runtime.lost.schedules_arn, f"Tends {destination}")
+        schedules.run("EveryMinute", f"rate({EVERY_MINUTES} minute)")
         ring(
             self,
             "Open",
@@ -142,36 +142,6 @@ class DestinationBreaker(Construct):
             resource="function",
             resource_name=names.delivery_function(stage, "*"),
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-        )
-
-    def _run_every_minute(self, function: lambda_.Function, lost_arn: str) -> None:
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description=f"Runs {function.node.path} every minute",
-            inline_policies={
-                "Run": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn]),
-                        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[lost_arn]),
-                    ]
-                )
-            },
-        )
-        scheduler.CfnSchedule(
-            self,
-            "EveryMinute",
-            schedule_expression=f"rate({EVERY_MINUTES} minute)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=function.function_arn,
-                role_arn=role.role_arn,
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_retry_attempts=0
-                ),  # the next minute does
-                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=lost_arn),
-            ),
         )
 
 

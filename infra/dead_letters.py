@@ -1,12 +1,10 @@
 """The dlq Lambda: records what died in the ledger and brings it forward; each flow attaches its dead letter queue."""
 
-import json
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
@@ -16,6 +14,7 @@ from hub.dead_letter_retries import Plan, waits_by_category
 from hub.settings import DlqSettings
 from infra.functions import HubFunction, Runtime
 from infra.rules import MANY_QUEUES, accept, resource_finding
+from infra.schedules import Schedules
 
 TIMEOUT_SECONDS = 60  # two calls for a letter, the patient clients try 4 × 12 s; a run stops itself before
 CONSUME = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
@@ -63,6 +62,7 @@ class DeadLetters(Construct):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=256,  # never in a hurry; its packages take 85 MB, a message 1 MB and its copies
             dimensions={"stage": runtime.stage},
+            invoked_later=True,
             purpose="Records dead letters in the ledger, tries them again and tells the operators",
         )
         self.function_arn = function.function.function_arn
@@ -77,36 +77,9 @@ class DeadLetters(Construct):
             resource_finding(stack, every_queue),
             MANY_QUEUES,
         )
-        self._run_every_minute(plans(config))
-
-    def _run_every_minute(self, requests: list[dict[str, Any]]) -> None:
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description=f"Runs {self.node.path} every minute",
-            inline_policies={
-                "Run": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function_arn])]
-                )
-            },
-        )
-        scheduler.CfnSchedule(
-            self,
-            "EveryMinute",
-            schedule_expression="rate(1 minute)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.function_arn,
-                role_arn=role.role_arn,
-                input=json.dumps(
-                    {"plans": requests}, separators=(",", ":")
-                ),  # a function's environment holds only 4 KB
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_retry_attempts=0
-                ),  # the next minute does
-            ),
-        )
+        schedules = Schedules(self, self.function_arn, runtime.lost.schedules_arn, "Tends the dead letters")
+        # the plans of all flows ride on the request: a function's environment holds only 4 KB
+        schedules.run("EveryMinute", "rate(1 minute)", request={"plans": plans(config)})
 
 
 def plans(config: Config) -> list[dict[str, Any]]:

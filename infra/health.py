@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
@@ -19,6 +18,7 @@ from infra.credentials import may_read_secret
 from infra.edge import longest_url
 from infra.flow import Flow
 from infra.functions import HubFunction, Runtime
+from infra.schedules import Schedules
 from infra.streams import streams_of
 
 TIMEOUT_SECONDS = 60  # a call of 10 s, one for subscriptions, two quick ones for each of some dozen queues
@@ -93,8 +93,11 @@ class HealthCheck(Construct):
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Checks the health of {integration}",
             network=stated.network,
+            invoked_later=True,
         )
-        self._run(function, stated.health.every)
+        purpose = f"Checks the health of {integration}"
+        schedules = Schedules(self, function.function.function_arn, runtime.lost.schedules_arn, purpose)
+        schedules.run("Schedule", f"rate({stated.health.every})")
 
     def _may_look(self, flows: Sequence[Flow], log_group_arn: str) -> list[iam.PolicyStatement]:
         rights = []
@@ -126,31 +129,6 @@ class HealthCheck(Construct):
                 iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[table.table_arn], conditions=own),
             ]
         return rights
-
-    def _run(self, function: HubFunction, every: str) -> None:
-        arn = function.function.function_arn
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description=f"Runs {function.node.path} every {every}",
-            inline_policies={
-                "Run": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn])]
-                )
-            },
-        )
-        scheduler.CfnSchedule(
-            self,
-            "Schedule",
-            schedule_expression=f"rate({every})",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=arn,
-                role_arn=role.role_arn,
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),  # the next one does
-            ),
-        )
 
 
 def _called(config: Config, integration: str) -> CalledSettings | None:

@@ -1,11 +1,9 @@
 """An integration's streams: the Lambda that reads them, and the schedules that run it."""
 
-import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from hub import names
@@ -14,6 +12,7 @@ from infra.credentials import may_read_secret
 from infra.flow import Destinations, Flow, longest_queue_url
 from infra.functions import HubFunction, Runtime
 from infra.network import network_of
+from infra.schedules import Schedules
 from infra.streams import reconciliations_of, streams_of
 
 TIMEOUT_SECONDS = 900  # Lambda's longest: each function that goes on costs a start and the page that it reads first
@@ -115,21 +114,7 @@ class Sync(Construct):
         ]
 
     def _schedules(self, integration: str, shared: Destinations, function: HubFunction, lost_arn: str) -> None:
-        arn = function.function.function_arn
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description=f"Runs the streams of {integration}",
-            inline_policies={
-                "Run": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]),
-                        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[lost_arn]),
-                    ]
-                )
-            },
-        )
+        schedules = Schedules(self, function.function.function_arn, lost_arn, f"Runs the streams of {integration}")
         for name, declared in streams_of(shared.config, integration).items():
             stated, request = shared.config.integrations[integration].streams[name], declared.to_request()
             planned = {f"Schedule{name}": (stated.schedule, request)} if stated.schedule else {}
@@ -140,17 +125,4 @@ class Sync(Construct):
                     asked = request | {"reconcile": pair.to_request()}
                     planned[f"Reconcile{name}{pair.flow}"] = (f"rate({stated.reconcile.every})", asked)
             for construct_id, (expression, what) in planned.items():
-                scheduler.CfnSchedule(
-                    self,
-                    construct_id,
-                    schedule_expression=expression,
-                    schedule_expression_timezone=stated.time_zone,
-                    flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-                    target=scheduler.CfnSchedule.TargetProperty(
-                        arn=arn,
-                        role_arn=role.role_arn,
-                        input=json.dumps(what, separators=(",", ":")),
-                        retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=2),
-                        dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=lost_arn),
-                    ),
-                )
+                schedules.run(construct_id, expression, request=what, time_zone=stated.time_zone, retries=2)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub import names
-from hub.config import Config, Recipients, Slack, StreamConfig, Thresholds, TrafficHours
+from hub.config import Config, Recipients, Reconcile, Slack, StreamConfig, Thresholds, TrafficHours
 from hub.metrics import CATALOGUE
 from infra.alarm_kinds import KINDS, Severity
 from infra.watch import expected_hours, late_after, queue_age_seconds, window
@@ -33,7 +33,10 @@ TOPIC = {
 @pytest.fixture(scope="module")
 def watched(synthesize: Synthesize, example: Config) -> Templates:
     """The example, with traffic that is expected, streams, and everybody who can be told."""
-    streams = {"orders": StreamConfig(every="15 minutes"), "by-hand": StreamConfig()}
+    streams = {
+        "orders": StreamConfig(every="15 minutes", reconcile=Reconcile(every="1 day")),
+        "by-hand": StreamConfig(),
+    }
     shop = example.integrations["shop-eu"].model_copy(update={"expects_traffic": True, "streams": streams})
     office = TrafficHours(days="MON-FRI", from_hour=7, until_hour=19)
     us = example.integrations["shop-us"].model_copy(update={"expects_traffic": office, "silent_after": "2 hours"})
@@ -82,7 +85,7 @@ EVERY: dict[str, tuple[str, str, dict[str, str], str, str, float, tuple[int, int
         (6, 300),
         NOTHING,
     ),
-    "shop-eu-differences": ("ErpHub", "Differences", SHOP, "Maximum", ">", 0, (1, 300), PROBLEM),
+    "shop-eu-differences": ("ErpHub", "Differences", SHOP, "Maximum", ">", 0, (1, 300), "ignore"),
     "shop-eu-escalated": ("ErpHub", "EscalatedDeadLetters", SHOP, "Sum", ">", 0, (1, 300), PROBLEM),
     "shop-eu-to-erp-events-wait": (
         "AWS/SQS",
@@ -380,7 +383,7 @@ def test_what_they_cost_is_what_the_docs_say(production: Templates) -> None:
 
     counted = {
         "the shop and its flow": of("shop-eu"),
-        "ERPNext, with its breaker": of("production-erp-", "breaker-erp"),
+        "ERPNext, with its breaker": of("production-erp-", "breaker-erp", "health-erp"),
         "the hub": of("production-dlq", "production-hub-"),
     }
     assert {what: (int(alarms), int(composites)) for what, alarms, composites, _ in said} == counted
@@ -411,8 +414,9 @@ def test_what_aws_cannot_start_or_a_function_fails_to_do_later_is_kept(watched: 
         watched.plain(one, one.properties["FunctionName"]): watched.plain(one, one.properties["DestinationConfig"])
         for one in watched.all("AWS::Lambda::EventInvokeConfig")
     }
+    checks = [f"health-{name}" for name in ("erp", "shop-eu", "shop-us")]
     lost = {"OnFailure": {"Destination": "<hub-production-lost-invocations Arn>"}}
-    assert kept == {f"<hub-production-{name}>": lost for name in ("breaker-erp", "sync-shop-eu")}
+    assert kept == {f"<hub-production-{name}>": lost for name in ("breaker-erp", "dlq", *checks, "sync-shop-eu")}
     for role in watched.all("AWS::IAM::Role"):
         if json.dumps(role.properties["AssumeRolePolicyDocument"]).count("scheduler.amazonaws.com"):
             (policy,) = role.properties["Policies"]

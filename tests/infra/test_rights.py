@@ -90,6 +90,7 @@ def test_the_dlq_function_empties_dead_letter_queues_and_fills_the_flows_own(pro
             'if {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["letters/*"]}}',
         ],
         "<hub-production-ledger Arn>/index/by-look": ["dynamodb:Query"],
+        "<hub-production-lost-invocations Arn>": ["sqs:SendMessage"],
         "<hub-production-alarms>": ["sns:Publish"],
     }
 

@@ -117,6 +117,14 @@ def shows_all_integrations(resource: dict[str, Any]) -> bool:
     return bool(resource["Properties"].get("AlarmName") == "hub-production-hub-blind")
 
 
+def plans_of_dead_letters(resource: dict[str, Any]) -> list[Any]:
+    """What the schedule of the dlq function says of each flow."""
+    if resource["Type"] != "AWS::Scheduler::Schedule":
+        return []
+    found: list[Any] = json.loads(resource["Properties"]["Target"].get("Input", "{}")).get("plans", [])
+    return found
+
+
 def told_of_siblings(resource: dict[str, Any]) -> dict[str, Any]:
     """A resource without the one thing that a function knows of other flows: what all to its destination may have in
     flight. It stands in nested templates, whose addresses say their content."""
@@ -145,6 +153,8 @@ def test_adding_an_integration_and_a_flow_changes_nothing_that_exists_but_what_i
             elif resource["Properties"].get("Description") == "What hub-production-breaker-erp may do":
                 more = json.dumps(resource).replace('["shop-eu/*",', '["a-shop/*", "shop-eu/*",')
                 assert json.dumps(after[logical_id]) == more != json.dumps(resource)
+            elif plans_of_dead_letters(resource):
+                assert len(plans_of_dead_letters(after[logical_id])) == len(plans_of_dead_letters(resource)) + 1
             else:
                 assert told_of_siblings(after[logical_id]) == told_of_siblings(resource), logical_id
         assert before.get("Outputs", {}).items() <= grown.templates[name].get("Outputs", {}).items()
@@ -169,4 +179,5 @@ def test_adding_a_flow_to_an_integration_touches_only_its_webhook_and_its_check(
         "What hub-production-health-shop-eu may do",
         "AWS::CloudWatch::CompositeAlarm",  # those of shop-eu's flows to the same destination
         "AWS::CloudWatch::Dashboard",
+        "AWS::Scheduler::Schedule",  # what is to become of each flow's dead letters
     }

@@ -36,7 +36,11 @@ def templates(synthesize: Synthesize, config: Config) -> Templates:
 
 
 def test_each_schedule_runs_its_stream_in_its_own_zone(templates: Templates, config: Config) -> None:
-    schedules = [each.properties for each in templates.all("AWS::Scheduler::Schedule")]
+    schedules = [
+        each.properties
+        for each in templates.all("AWS::Scheduler::Schedule")
+        if "ScheduleExpressionTimezone" in each.properties
+    ]
     found = {
         (each["ScheduleExpression"], each["ScheduleExpressionTimezone"]): json.loads(each["Target"]["Input"])
         for each in schedules
