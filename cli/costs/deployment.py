@@ -2,13 +2,12 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from cli.costs.model import MONTH_SECONDS, Deployment, Schedule
 from hub.config import Config
+from infra.templates import templates
 
 FUNCTION, ALARM = "AWS::Lambda::Function", "AWS::CloudWatch::Alarm"
 COMPOSITE_ALARM_METRICS = 5  # what one costs, in alarms of one metric
@@ -109,18 +108,7 @@ def _schedules(resources: list[Resource]) -> Iterator[Schedule]:
 
 
 def _resources(config: Config) -> Iterator[Resource]:
-    import aws_cdk as cdk  # takes seconds, which no other command needs
-
-    from infra.platform import platform_of
-    from infra.stack import HubStack
-
-    with tempfile.TemporaryDirectory() as folder:
-        code = Path(folder) / "code"
-        code.mkdir()
-        (code / "empty").touch()
-        app = cdk.App(outdir=f"{folder}/out")
-        HubStack(app, config, platform_of(config.stage), code)
-        app.synth()
-        for template in Path(folder, "out").glob("*.template.json"):
+    with templates(config) as folder:
+        for template in folder.glob("*.template.json"):
             for name, resource in json.loads(template.read_text("utf-8"))["Resources"].items():
                 yield {"LogicalId": name, "Properties": {}, **resource}

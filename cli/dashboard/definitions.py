@@ -1,9 +1,6 @@
 """The dashboards and alarms of a stage, as its synthesized templates define them."""
 
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import Any
 from cli.failure import Failed
 from hub import names
 from hub.config import Config
+from infra.templates import templates
 
 ANYWHERE = {"AWS::Region": "us-east-1", "AWS::AccountId": "000000000000", "AWS::Partition": "aws"}
 
@@ -26,20 +24,9 @@ class Definitions:
 
 
 def synthesized(config: Config) -> Definitions:
-    """Of a configuration, synthesized now; takes some seconds. Templates do not depend on the functions' code."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where jsii finds node
-    import aws_cdk as cdk  # starts node, so only where it is needed
-
-    from infra.app import compose
-
-    with tempfile.TemporaryDirectory() as folder:
-        code, out = Path(folder, "code"), Path(folder, "out")
-        code.mkdir()
-        (code / "main.py").write_text("handler = print\n")
-        app = cdk.App(outdir=str(out))
-        compose(app, config, code)
-        app.synth()
-        return in_templates(out, config.stage)
+    """Of a configuration, synthesized now; takes some seconds."""
+    with templates(config) as folder:
+        return in_templates(folder, config.stage)
 
 
 def in_templates(folder: Path, stage: str) -> Definitions:

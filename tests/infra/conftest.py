@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hub.config import Config
-from infra.bundle import Kind
 from infra.configuration import CONFIG, load
+from infra.templates import stand_ins
 from tests.infra.templates import Templates
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,11 +22,7 @@ Synthesize = Callable[[Config], Templates]
 @pytest.fixture(scope="session")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What stands in for the bundles: templates do not depend on their content."""
-    folder = tmp_path_factory.mktemp("code")
-    for kind in Kind:
-        (folder / kind).mkdir()
-        (folder / kind / "main.py").write_text(f"handler = print  # {kind}\n")
-    return folder
+    return stand_ins(tmp_path_factory.mktemp("code"))
 
 
 @pytest.fixture(scope="session")
