@@ -21,6 +21,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 TOGETHER = {"local_aws": "local AWS", "local": "local AWS", "infra": "templates"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say which tests belong to one process where `make test` runs on both cores, and begin with the longest."""
     if not config.pluginmanager.hasplugin("dsession") and not hasattr(config, "workerinput"):

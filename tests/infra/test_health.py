@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 
 SHOP, ERP, EVENTS = (f"hub-production-health-{name}" for name in ("shop-eu", "erp", "erp-events"))
 LEDGER = "<hub-production-ledger Arn>"
+LOST = "<hub-production-lost-invocations Arn>"  # what failed to the last try
 SECRET = "arn:aws:secretsmanager:eu-central-1:ACCOUNT:secret:hub/production"
 SYNC = "arn:aws:lambda:eu-central-1:ACCOUNT:function:hub-production-sync"
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -78,6 +79,7 @@ def test_what_is_only_called_may_be_called_and_remembered_and_no_more(production
             'if {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health/erp"]}}',
         ],
         f"{SECRET}/erp-??????": ["secretsmanager:GetSecretValue"],
+        LOST: ["sqs:SendMessage"],
     }
 
 
@@ -92,6 +94,7 @@ def test_a_source_may_be_looked_at_from_its_secret_to_its_queues_and_its_streams
         "<hub-production-alarms>": ["sns:Publish"],
         f"{SYNC}-shop-eu": ["lambda:InvokeFunction"],
         f"{SECRET}/shop-eu-??????": ["secretsmanager:GetSecretValue"],
+        LOST: ["sqs:SendMessage"],
     }
     assert templates.statements(SHOP, LEDGER) == [
         (

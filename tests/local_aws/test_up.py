@@ -92,11 +92,11 @@ def test_what_is_stopped_is_found_again(environment: Hub, number: signal.Signals
     with up(environment) as (process, said):
         sent = run(environment, "cli.main", "send", "shop-eu", "orders/create", "--config", config)
         process.send_signal(number)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=60)
     with up(environment) as (process, again):
         shown = run(environment, "cli.main", "events", "show", "820982911946154508", "--config", config)
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert (sent.returncode, shown.returncode) == (0, 0), sent.stderr + shown.stderr
@@ -139,7 +139,7 @@ def test_a_terminal_that_is_closed_stops_it_cleanly(environment: Hub) -> None:
     os.close(terminal)  # whoever writes to it from now on fails
     process.send_signal(signal.SIGHUP)  # what the system sends to the leader of the session
 
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert noted
     assert not (state / "running.json").exists()
 
@@ -149,7 +149,7 @@ def test_a_child_that_falls_is_told(environment: Hub) -> None:
         for child in _children(process.pid):
             if b"infra.local.attended" in child:
                 os.kill(int(child.split()[0]), signal.SIGKILL)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert "The ERPNext stand-in has ended by itself; see" in rest

@@ -89,6 +89,7 @@ def postgresql(keys: Path | None = None) -> Iterator[Server]:
         rules.write_text("host all owner 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         command = [server, "-D", str(folder / "db"), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
         command += ["-c", "fsync=off", "-c", "timezone=America/New_York"]
+        command += ["-c", "max_connections=400"]  # each test has clients of its own, which keep theirs
         if keys:
             files = ("-c", f"ssl_cert_file={keys / 'ca.pem'}", "-c", f"ssl_key_file={keys / 'key.pem'}")
             command += ["-c", "ssl=on", *files]
