@@ -27,9 +27,6 @@ ASSUMED = {  # what no machine but AWS's could tell
     "batch_seconds": 0.03,  # three calls of 8 ms each
     "init_seconds": 0.4,
 }
-PLATFORM_LINES_BYTES = (
-    420  # START, END and REPORT of an invocation of the delivery function; the webhook function has none
-)
 LOG_EVENT_BYTES = 26  # that CloudWatch Logs bills beside the bytes of each line
 OURS = {(LAMBDA_SERVICE, "dynamodb.Scan"), (LAMBDA_SERVICE, "sqs.GetQueueAttributes")}
 RECEIVE = (LAMBDA_SERVICE, "sqs.ReceiveMessage")
@@ -55,15 +52,15 @@ class Counted:
     outcomes: dict[str, int]
 
 
-def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
-    """Let deliveries through, ten by ten, and count."""
+def counted(hub: HubAtTheWire, sent: list[Sent], at_once: int = BATCH) -> Counted:
+    """Let deliveries through, ten by ten or fewer at once, and count."""
     before = Counter(hub.outcomes())
     logged = len(hub.webhooks.log), len(hub.delivery.log)
     cpu = hub.webhooks.cpu_seconds, hub.delivery.cpu_seconds
     hub.forget()
     invocations = 0
-    for start in range(0, len(sent), BATCH):
-        hub.send(sent[start : start + BATCH])
+    for start in range(0, len(sent), at_once):
+        hub.send(sent[start : start + at_once])
         invocations += hub.deliver()
     for counter in (hub.aws.calls, hub.aws.chunks):
         counter[RECEIVE] = invocations  # a busy queue has none that find nothing
@@ -73,7 +70,7 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
     calls = {" ".join(call): number / count for call, number in sorted(aws.calls.items()) if call not in OURS}
     said, did = hub.webhooks.log[logged[0] :], hub.delivery.log[logged[1] :]
     batch_lines = [line for line in did.splitlines() if json.loads(line)["message"] == BATCH_LINE]
-    batch_bytes = _billed(b"\n".join(batch_lines)) + invocations * (PLATFORM_LINES_BYTES + 3 * LOG_EVENT_BYTES)
+    batch_bytes = _billed(b"\n".join(batch_lines))
     event_lines = [line for line in did.splitlines() if line not in batch_lines]
     told = Counter(f"{method} {'/'.join(path.split('?')[0].split('/')[:4])}" for method, path, _ in hub.erp.requests)
     return Counted(
@@ -87,7 +84,7 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
         read_units=aws.read_units / count,
         stored_bytes=aws.stored_bytes / count,
         erpnext_calls={call: number / count for call, number in sorted(told.items())},
-        log_bytes=(len(said) + len(did) + invocations * PLATFORM_LINES_BYTES) / count,
+        log_bytes=(len(said) + len(did)) / count,
         webhook_log_bytes=_billed(said) / count,
         delivery_log_bytes=_billed(b"\n".join(event_lines)) / count,
         batch_log_bytes=batch_bytes / invocations,
@@ -122,6 +119,7 @@ def run() -> dict[str, Counted]:
             "new orders": counted(hub, new_orders(EVENTS, seed=4, lines=USUAL_LINES)),
             "lives of 10 KB": counted(hub, lives(EVENTS // 5, seed=2)),
             "lives": counted(hub, lives(EVENTS // 5, seed=5, lines=USUAL_LINES)),
+            "lives of 10 KB, each event alone": counted(hub, lives(EVENTS // 5, seed=6), at_once=1),
         }
 
 
@@ -152,14 +150,16 @@ def measures_of(told: dict[str, Counted]) -> dict[str, float]:
 
 def for_costs(told: dict[str, Counted]) -> dict[str, object]:
     """What the cost model reads of it: cli/costs/counts.json."""
-    life = told["lives of 10 KB"]
+    life, alone = told["lives of 10 KB"], told["lives of 10 KB, each event alone"]
     of_batches = 1.0  # a query for breaker and pace
     return {
         "measured_on": datetime.now(UTC).date().isoformat(),
         "write_units_per_event": round(life.write_units + life.index_units, 3),
+        "write_units_of_an_event_alone": round(alone.write_units + alone.index_units, 3),
         "read_units_per_batch": of_batches,
         "read_units_per_event": round(life.read_units - of_batches / BATCH, 3),
         "stored_bytes_per_event": round(life.stored_bytes),
+        "stored_bytes_of_an_event_alone": round(alone.stored_bytes),
         "erpnext_calls_per_event": round(sum(life.erpnext_calls.values()), 3),
         "webhook_log_bytes": round(life.webhook_log_bytes),
         "delivery_log_bytes": round(life.delivery_log_bytes),

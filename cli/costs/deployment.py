@@ -111,13 +111,15 @@ def _schedules(resources: list[Resource]) -> Iterator[Schedule]:
 def _resources(config: Config) -> Iterator[Resource]:
     import aws_cdk as cdk  # takes seconds, which no other command needs
 
+    from infra.bundle import Kind
     from infra.platform import platform_of
     from infra.stack import HubStack
 
     with tempfile.TemporaryDirectory() as folder:
         code = Path(folder) / "code"
-        code.mkdir()
-        (code / "empty").touch()
+        for kind in Kind:  # what is in them costs nothing
+            (code / kind).mkdir(parents=True)
+            (code / kind / "empty").touch()
         app = cdk.App(outdir=f"{folder}/out")
         HubStack(app, config, platform_of(config.stage), code)
         app.synth()
