@@ -69,6 +69,7 @@ class Counts:
     batch_log_bytes: float  # per invocation, Lambda's own lines included
     metrics_per_source: float  # custom metrics that a webhook function sends
     metrics_per_flow: float
+    metrics_per_hub: float  # that all flows share
     body_bytes: float
     webhook_cpu_seconds: float  # per event, on the machine that measured
     delivery_cpu_seconds: float
@@ -147,6 +148,7 @@ def cost(deployed: Deployment, counts: Counts, prices: Prices, events_per_second
 def idle(deployed: Deployment, counts: Counts, prices: Prices, events_come: bool = False) -> dict[str, float]:
     """What a month costs though nothing comes; metrics cost only where events come."""
     metrics = counts.metrics_per_source * deployed.sources + counts.metrics_per_flow * deployed.flows
+    metrics += counts.metrics_per_hub
     runs = sum(each.runs_per_month for each in deployed.schedules)
     seconds = sum(each.runs_per_month * each.seconds * each.memory_mb / 1024 for each in deployed.schedules)
     receives = deployed.queues_read * EMPTY_RECEIVES_PER_SECOND * MONTH_SECONDS
@@ -219,8 +221,7 @@ def _of_events(deployed: Deployment, counts: Counts, prices: Prices, traffic: Tr
             prices.lambda_per_million_requests
             + MILLION * delivery_gb * gb_second * (invocation + cold[1] * counts.init_seconds)
         ),
-        "DynamoDB": millions * written * prices.dynamodb_per_million_writes
-        + reads * prices.dynamodb_per_million_reads,
+        "DynamoDB": millions * written * prices.dynamodb_per_million_writes + reads * prices.dynamodb_per_million_reads,
         STORAGE: kept_gb * ledger_months * (prices.dynamodb_per_gb_month + prices.dynamodb_backup_per_gb_month),
         "Logs": log_gb * (prices.logs_per_gb + LOGS_KEPT_SHARE * log_months * prices.logs_per_gb_month),
         "Secrets": reading * (deployed.sources + deployed.flows) / 10_000 * prices.secrets_per_10_thousand_calls,
