@@ -149,6 +149,11 @@ def test_an_event_is_whole_after_the_one_it_lies_beside_was_replayed(
     ledger.record([applied(history.event(one.subject, FLOW, "1").replayed(NOW))], [])
 
     assert history.event(two.subject, FLOW, "2") == two
+    three = an_event("3", data=b"a body " * 202)
+    ledger.record([applied(three), applied(history.event(one.subject, FLOW, "1").replayed(NOW))], [])
+    items = stored(dynamodb, table)
+    assert [base_of(items[one.subject, f"{FLOW}#{each}"]) for each in "123"] == ["3", "1", ""]
+    assert history.event(two.subject, FLOW, "2") == two
 
 
 def test_of_another_entity_or_without_a_body_nothing_lies_beside(
