@@ -16,10 +16,10 @@ from pathlib import Path
 from benchmarks.hub_at_the_wire import BATCH, HubAtTheWire
 from benchmarks.orders import USUAL_LINES, Sent, lives, new_orders
 from benchmarks.wire import LAMBDA_SERVICE
+from hub.metrics import STAGE as STAGE_ALONE
 
 EVENTS = 40
 COSTS = Path(__file__).resolve().parents[1] / "cli" / "costs" / "counts.json"
-BATCH_LINE = "batch"  # the message of the line that bears a batch's metrics (delivery/handler.py)
 ASSUMED = {  # what no machine but AWS's could tell
     "erpnext_call_seconds": 0.25,
     "cpu_slower": 1.5,
@@ -27,9 +27,6 @@ ASSUMED = {  # what no machine but AWS's could tell
     "batch_seconds": 0.03,  # three calls of 8 ms each
     "init_seconds": 0.4,
 }
-PLATFORM_LINES_BYTES = (
-    420  # START, END and REPORT of an invocation of the delivery function; the webhook function has none
-)
 LOG_EVENT_BYTES = 26  # that CloudWatch Logs bills beside the bytes of each line
 OURS = {(LAMBDA_SERVICE, "dynamodb.Scan"), (LAMBDA_SERVICE, "sqs.GetQueueAttributes")}
 RECEIVE = (LAMBDA_SERVICE, "sqs.ReceiveMessage")
@@ -47,23 +44,22 @@ class Counted:
     stored_bytes: float
     erpnext_calls: dict[str, float]
     log_bytes: float
-    webhook_log_bytes: float  # as CloudWatch bills them, and so the next two
-    delivery_log_bytes: float
-    batch_log_bytes: float  # of an invocation
+    webhook_log_bytes: float  # as CloudWatch bills them, and so the next
+    delivery_log_bytes: float  # with what a batch's metrics take
     cpu_seconds: tuple[float, float]  # of the webhook and the delivery function; not deterministic
-    metrics: tuple[int, int]  # custom metrics that the webhook and the delivery function have sent
+    metrics: tuple[int, int, int]  # custom metrics: of the source, of the flow, and of the whole hub
     outcomes: dict[str, int]
 
 
-def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
-    """Let deliveries through, ten by ten, and count."""
+def counted(hub: HubAtTheWire, sent: list[Sent], at_once: int = BATCH) -> Counted:
+    """Let deliveries through, ten by ten or fewer at once, and count."""
     before = Counter(hub.outcomes())
     logged = len(hub.webhooks.log), len(hub.delivery.log)
     cpu = hub.webhooks.cpu_seconds, hub.delivery.cpu_seconds
     hub.forget()
     invocations = 0
-    for start in range(0, len(sent), BATCH):
-        hub.send(sent[start : start + BATCH])
+    for start in range(0, len(sent), at_once):
+        hub.send(sent[start : start + at_once])
         invocations += hub.deliver()
     for counter in (hub.aws.calls, hub.aws.chunks):
         counter[RECEIVE] = invocations  # a busy queue has none that find nothing
@@ -72,9 +68,8 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
     assert ended.total() == count, f"{count} events, of which these ended: {dict(ended)}"
     calls = {" ".join(call): number / count for call, number in sorted(aws.calls.items()) if call not in OURS}
     said, did = hub.webhooks.log[logged[0] :], hub.delivery.log[logged[1] :]
-    batch_lines = [line for line in did.splitlines() if json.loads(line)["message"] == BATCH_LINE]
-    batch_bytes = _billed(b"\n".join(batch_lines)) + invocations * (PLATFORM_LINES_BYTES + 3 * LOG_EVENT_BYTES)
-    event_lines = [line for line in did.splitlines() if line not in batch_lines]
+    measured = _metrics(did)
+    shared = sum(1 for _, dimensions, _ in measured if dimensions == STAGE_ALONE)
     told = Counter(f"{method} {'/'.join(path.split('?')[0].split('/')[:4])}" for method, path, _ in hub.erp.requests)
     return Counted(
         aws_calls=calls,
@@ -87,12 +82,11 @@ def counted(hub: HubAtTheWire, sent: list[Sent]) -> Counted:
         read_units=aws.read_units / count,
         stored_bytes=aws.stored_bytes / count,
         erpnext_calls={call: number / count for call, number in sorted(told.items())},
-        log_bytes=(len(said) + len(did) + invocations * PLATFORM_LINES_BYTES) / count,
+        log_bytes=(len(said) + len(did)) / count,
         webhook_log_bytes=_billed(said) / count,
-        delivery_log_bytes=_billed(b"\n".join(event_lines)) / count,
-        batch_log_bytes=batch_bytes / invocations,
+        delivery_log_bytes=_billed(did) / count,
         cpu_seconds=((hub.webhooks.cpu_seconds - cpu[0]) / count, (hub.delivery.cpu_seconds - cpu[1]) / count),
-        metrics=(_metrics(said), _metrics(did)),
+        metrics=(len(_metrics(said)), len(measured) - shared, shared),
         outcomes=dict(ended),
     )
 
@@ -102,15 +96,15 @@ def _billed(log: bytes) -> int:
     return sum(len(line) + LOG_EVENT_BYTES for line in log.splitlines())
 
 
-def _metrics(log: bytes) -> int:
-    """How many custom metrics some lines are: each name with each set of dimensions' values is one."""
+def _metrics(log: bytes) -> set[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """The custom metrics that some lines are: each name with each set of dimensions' values is one."""
     found = set()
     for line in map(json.loads, log.splitlines()):
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
             for dimensions in directive["Dimensions"]:
                 values = tuple(str(line[name]) for name in dimensions)
                 found |= {(metric["Name"], tuple(dimensions), values) for metric in directive["Metrics"]}
-    return len(found)
+    return found
 
 
 def run() -> dict[str, Counted]:
@@ -122,6 +116,7 @@ def run() -> dict[str, Counted]:
             "new orders": counted(hub, new_orders(EVENTS, seed=4, lines=USUAL_LINES)),
             "lives of 10 KB": counted(hub, lives(EVENTS // 5, seed=2)),
             "lives": counted(hub, lives(EVENTS // 5, seed=5, lines=USUAL_LINES)),
+            "lives of 10 KB, each event alone": counted(hub, lives(EVENTS // 5, seed=6), at_once=1),
         }
 
 
@@ -152,22 +147,27 @@ def measures_of(told: dict[str, Counted]) -> dict[str, float]:
 
 def for_costs(told: dict[str, Counted]) -> dict[str, object]:
     """What the cost model reads of it: cli/costs/counts.json."""
-    life = told["lives of 10 KB"]
+    life, alone = told["lives of 10 KB"], told["lives of 10 KB, each event alone"]
     of_batches = 1.0  # a query for breaker and pace
+    batch_log = (alone.delivery_log_bytes - life.delivery_log_bytes) / (1 - 1 / BATCH)  # the metrics of an invocation
     return {
         "measured_on": datetime.now(UTC).date().isoformat(),
         "write_units_per_event": round(life.write_units + life.index_units, 3),
+        "write_units_of_an_event_alone": round(alone.write_units + alone.index_units, 3),
         "read_units_per_batch": of_batches,
         "read_units_per_event": round(life.read_units - of_batches / BATCH, 3),
         "stored_bytes_per_event": round(life.stored_bytes),
+        "stored_bytes_of_an_event_alone": round(alone.stored_bytes),
         "erpnext_calls_per_event": round(sum(life.erpnext_calls.values()), 3),
         "webhook_log_bytes": round(life.webhook_log_bytes),
-        "delivery_log_bytes": round(life.delivery_log_bytes),
-        "batch_log_bytes": round(life.batch_log_bytes),
+        "delivery_log_bytes": round(alone.delivery_log_bytes - batch_log),
+        "batch_log_bytes": round(batch_log),
         "metrics_per_source": life.metrics[0],
         "metrics_per_flow": life.metrics[1],
+        "metrics_per_hub": life.metrics[2],
         "body_bytes": 10_240,
-        "webhook_cpu_seconds": round(told["new orders of 10 KB"].cpu_seconds[0], 4),
+        # of all events, as the clock of a process ticks a hundred times a second only
+        "webhook_cpu_seconds": round(sum(each.cpu_seconds[0] for each in told.values()) / len(told), 4),
         "delivery_cpu_seconds": round(life.cpu_seconds[1], 4),
         **ASSUMED,
     }

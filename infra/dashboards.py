@@ -82,7 +82,8 @@ def hub_dashboard(config: Config, platform: Platform, place: Place) -> dict[str,
     stage, page = config.stage, Page(place.region)
     all_of = {"stage": stage}
     links = " · ".join(f"[{each}](#dashboards:name={names.dashboard(stage, each)})" for each in config.connected)
-    page.text(f"# Hub {stage}\nEach integration has its own: {links}", height=2)
+    own_ones = f"\nEach integration has its own: {links}" if config.integration_dashboards else ""
+    page.text(f"# Hub {stage}{own_ones}", height=2)
     page.alarms(
         "Health of the integrations", _health_arns(config, platform, place, config.connected), width=8, height=5
     )

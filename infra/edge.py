@@ -159,7 +159,7 @@ class Webhook(Construct):
             dimensions={"stage": stage, "integration": integration},
             purpose=f"Receives the deliveries of {integration}",
             reserved_concurrency=shared.config.webhook_reserved_concurrency,
-            invoked_by_strangers=True,
+            quiet=True,
         )
         shared.bodies.argue(webhook.role)
         function = webhook.function

@@ -150,6 +150,7 @@ class Flow(Construct):
             dimensions={"stage": stage, "flow": self.name},
             purpose=f"Applies the events of flow {self.name} to {flow.destination}",
             network=destination.network,
+            quiet=True,
         )
         shared.bodies.argue(function.role)
         lambda_.CfnEventSourceMapping(

@@ -61,7 +61,7 @@ class HubFunction(Construct):
         purpose: str,
         bundle: Kind = Kind.FUNCTIONS,
         reserved_concurrency: int | None = None,
-        invoked_by_strangers: bool = False,
+        quiet: bool = False,
         runs_itself: bool = False,
         network: Network | None = None,
         invoked_later: bool = False,
@@ -111,7 +111,7 @@ class HubFunction(Construct):
             # else Lambda ends a function that goes on in another of its own after sixteen times, without a word:
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
             recursive_loop=lambda_.RecursiveLoop.ALLOW if runs_itself else None,
-            **(_quiet(runtime.log_level) if invoked_by_strangers else {}),
+            **(_quiet(runtime.log_level) if quiet else {}),
         )
         if network:
             join(self.function, role, network)
@@ -180,7 +180,9 @@ def _may_lose(runtime: Runtime) -> list[iam.PolicyStatement]:
 
 
 def _quiet(log_level: str) -> dict[str, Any]:
-    """Without Lambda's own three lines per invocation, which would let strangers fill the log at their pace.
+    """Without Lambda's own three lines per invocation: of a webhook function, strangers would fill the log with them at
+    their pace; of a delivery function, they are as much as all it says of an event that comes alone. What went wrong, such
+    as a timeout, Lambda logs all the same.
 
     Only the JSON format knows levels. It does not touch our lines, which are JSON already.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html

@@ -84,8 +84,9 @@ class HubStack(cdk.Stack):
         for name in config.connected:
             sends = bool(manifest_of(config.integrations[name]).webhook)
             watch = Watch(watches, name, config, platform, arns, sends=sends, after=pulse)
-            board = integration_dashboard(config, platform, place_of(watch), name)
-            Dashboard(watch, "Board", names.dashboard(stage, name), board)
+            if config.integration_dashboards:
+                board = integration_dashboard(config, platform, place_of(watch), name)
+                Dashboard(watch, "Board", names.dashboard(stage, name), board)
         Dashboard(self, "Board", names.dashboard(stage), hub_dashboard(config, platform, place_of(self)))
 
         self._output("ApiId", api.api_id, "The HTTP API")

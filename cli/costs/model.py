@@ -57,16 +57,19 @@ class Counts:
     """What one event takes, as `make bench` counted it, and what it assumes of times that only AWS could tell."""
 
     measured_on: str
-    write_units_per_event: float  # of table and index
+    write_units_per_event: float  # of table and index, in full batches
+    write_units_of_an_event_alone: float  # in a batch of one: nothing lies beside it that it could be kept like
     read_units_per_batch: float  # beside those of its events
     read_units_per_event: float
     stored_bytes_per_event: float
+    stored_bytes_of_an_event_alone: float
     erpnext_calls_per_event: float
     webhook_log_bytes: float  # per event
     delivery_log_bytes: float  # per event
     batch_log_bytes: float  # per invocation, Lambda's own lines included
     metrics_per_source: float  # custom metrics that a webhook function sends
     metrics_per_flow: float
+    metrics_per_hub: float  # that all flows share
     body_bytes: float
     webhook_cpu_seconds: float  # per event, on the machine that measured
     delivery_cpu_seconds: float
@@ -145,6 +148,7 @@ def cost(deployed: Deployment, counts: Counts, prices: Prices, events_per_second
 def idle(deployed: Deployment, counts: Counts, prices: Prices, events_come: bool = False) -> dict[str, float]:
     """What a month costs though nothing comes; metrics cost only where events come."""
     metrics = counts.metrics_per_source * deployed.sources + counts.metrics_per_flow * deployed.flows
+    metrics += counts.metrics_per_hub
     runs = sum(each.runs_per_month for each in deployed.schedules)
     seconds = sum(each.runs_per_month * each.seconds * each.memory_mb / 1024 for each in deployed.schedules)
     receives = deployed.queues_read * EMPTY_RECEIVES_PER_SECOND * MONTH_SECONDS
@@ -195,7 +199,10 @@ def _of_events(deployed: Deployment, counts: Counts, prices: Prices, traffic: Tr
     ]
     reads = counts.read_units_per_event * millions + counts.read_units_per_batch * batches
     logged = counts.webhook_log_bytes + counts.delivery_log_bytes + counts.batch_log_bytes / traffic.batch
-    log_gb, kept_gb = millions * MILLION * logged / 1e9, events * counts.stored_bytes_per_event / 1e9
+    alone = (BATCH - traffic.batch) / (BATCH - 1)  # 1 for batches of one, 0 for full ones
+    written = _between(counts.write_units_per_event, counts.write_units_of_an_event_alone, alone)
+    stored = _between(counts.stored_bytes_per_event, counts.stored_bytes_of_an_event_alone, alone)
+    log_gb, kept_gb = millions * MILLION * logged / 1e9, events * stored / 1e9
     ledger_months, log_months = (
         deployed.ledger_days * DAY_SECONDS / MONTH_SECONDS,
         deployed.log_days * DAY_SECONDS / MONTH_SECONDS,
@@ -214,12 +221,15 @@ def _of_events(deployed: Deployment, counts: Counts, prices: Prices, traffic: Tr
             prices.lambda_per_million_requests
             + MILLION * delivery_gb * gb_second * (invocation + cold[1] * counts.init_seconds)
         ),
-        "DynamoDB": millions * counts.write_units_per_event * prices.dynamodb_per_million_writes
-        + reads * prices.dynamodb_per_million_reads,
+        "DynamoDB": millions * written * prices.dynamodb_per_million_writes + reads * prices.dynamodb_per_million_reads,
         STORAGE: kept_gb * ledger_months * (prices.dynamodb_per_gb_month + prices.dynamodb_backup_per_gb_month),
         "Logs": log_gb * (prices.logs_per_gb + LOGS_KEPT_SHARE * log_months * prices.logs_per_gb_month),
         "Secrets": reading * (deployed.sources + deployed.flows) / 10_000 * prices.secrets_per_10_thousand_calls,
     }
+
+
+def _between(one: float, other: float, share: float) -> float:
+    return one + (other - one) * share
 
 
 def naive(prices: Prices, counts: Counts, events_per_second: float) -> Mapping[str, float]:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.dynamodb import DynamoLedger
 from adapters.ledger_history import LedgerHistory
+from adapters.moments import either, moment_of
 from adapters.refusals import reason
 from hub import names
 from hub.dead_letter import BY_LOOK, LOOK_AT, OPEN_IN, End, Found, Letter, Status
@@ -57,10 +58,10 @@ class DynamoLetters:
         condition: Item = {"ConditionExpression": "attribute_not_exists(entity)"}
         if found.end:
             condition = {
-                "ConditionExpression": "outcome = :was AND received_at = :then",
+                "ConditionExpression": "outcome = :was AND received_at IN (:then, :formerly)",
                 "ExpressionAttributeValues": {
                     ":was": {"S": found.end.outcome.value},
-                    ":then": {"S": found.end.life.isoformat()},
+                    **either(found.end.life),
                 },
             }
         puts = [{"TableName": self._table, "Item": own, **condition}]
@@ -341,7 +342,7 @@ def _end_key(flow: str, subject: str, event_id: str) -> Item:
 def _end(item: Item | None) -> End | None:
     if item is None:
         return None
-    return End(Outcome(item["outcome"]["S"]), datetime.fromisoformat(item["received_at"]["S"]))
+    return End(Outcome(item["outcome"]["S"]), moment_of(item["received_at"]))
 
 
 def _cause_key(cause: Cause) -> Item:

@@ -4,11 +4,12 @@ What is parked is also listed by destination: `parked/<destination>`, `<flow>#<s
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from adapters.payloads import PARTS, pack
+from adapters.moments import kept
+from adapters.payloads import PARTS, kept_like, pack
 from adapters.refusals import aws_errors, reason
 from hub import names
 from hub.errors import LedgerUnavailable
@@ -61,7 +62,7 @@ class DynamoLedger:
 
     def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
         """Write outcomes and heads; raises LedgerUnavailable unless DynamoDB confirmed every one of them."""
-        items = [item for entry in entries for item in self.entry_items(entry)]
+        items = [item for entry, base in _with_bases(entries) for item in self.entry_items(entry, base)]
         items += [_head_item(flow, subject, head) for flow, subject, head in heads]
         requests = [(item, {"PutRequest": {"Item": item}}) for item in items]
         for entry in entries:
@@ -110,24 +111,26 @@ class DynamoLedger:
         except aws_errors() as error:
             raise LedgerUnavailable(f"DynamoDB refused or did not answer: {reason(error)}") from error
 
-    def entry_items(self, entry: Entry) -> list[Item]:
-        """What is written for an entry: its item first, what its payload takes beside it, and its place among the parked."""
+    def entry_items(self, entry: Entry, base: Entry | None = None) -> list[Item]:
+        """What is written for an entry: its item first, what its payload takes beside it, and its place among the parked.
+        With a base, its payload can be read only beside the base's."""
         event = entry.event
-        payload = pack(event)
+        payload = pack(event, base.event.data if base else b"")
         parts = [payload[start : start + PART_BYTES] for start in range(0, len(payload), PART_BYTES)]
         parking = entry.parking
-        kept_from = max(entry.recorded_at, parking.until) if parking else entry.recorded_at
+        kept_from = _kept_from(base or entry)  # with a base they go together
         expires = {"N": str(int((kept_from + timedelta(days=self._days)).timestamp()))}
         item: Item = {
             "entity": {"S": event.subject},
             "record": {"S": _record(entry.flow, event)},
             "outcome": {"S": entry.outcome.value},
             "type": {"S": event.type},
-            "attempts": {"N": str(entry.attempts)},
-            "received_at": {"S": event.received_at.isoformat()},
-            "recorded_at": {"S": entry.recorded_at.isoformat()},
+            "received_at": kept(event.received_at),
+            "recorded_at": kept(entry.recorded_at),
             "payload": {"B": parts[0]},
             **({PARTS: {"N": str(len(parts))}} if len(parts) > 1 else {}),
+            **(kept_like(base.event) if base else {}),
+            **({"attempts": {"N": str(entry.attempts)}} if entry.attempts != 1 else {}),
             TTL_ATTRIBUTE: expires,
         }
         optional = {"doctype": entry.doctype, "name": entry.name, "rule": entry.rule, "replay_of": event.replay_of}
@@ -162,6 +165,28 @@ class DynamoLedger:
                 for number, part in enumerate(parts[1:], start=1)
             ),
         ]
+
+
+def attempts_of(item: Item) -> int:
+    """At which attempt an event ended; the usual first one is not written down."""
+    return int(item["attempts"]["N"]) if "attempts" in item else 1
+
+
+def _with_bases(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry | None]]:
+    """Each entry, the last one of an event, with the one beside whose payload its own is kept: the first of its entity that
+    is recorded together with it. Topics of a provider often tell the same, so that the others take next to nothing. Only
+    what has ended serves: nothing but a replay is recorded in its place, and that has the same body."""
+    bases: dict[tuple[str, str], Entry] = {}
+    for entry in {(each.flow, each.event.subject, each.event.id): each for each in entries}.values():
+        base = None
+        if entry.outcome.final and entry.event.data:
+            base = bases.setdefault((entry.flow, entry.event.subject), entry)
+        yield entry, None if base is entry else base
+
+
+def _kept_from(entry: Entry) -> datetime:
+    """From when on an entry's days count; what is parked must outlive its waiting."""
+    return max(entry.recorded_at, entry.parking.until) if entry.parking else entry.recorded_at
 
 
 def parked_key(destination: str, flow: str, subject: str, event_id: str) -> Item:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from adapters.dynamodb import parked_key
-from adapters.payloads import parts_of, unpack
+from adapters.dynamodb import attempts_of, parked_key
+from adapters.moments import either, kept, moment_of
+from adapters.payloads import base_of, parts_of, unpack
 from hub.errors import LedgerUnavailable
 from hub.events import Event
 from hub.ledger import BY_LABEL, LABEL, Failure, Outcome
@@ -93,7 +94,9 @@ class LedgerHistory:
         entity, record = item["entity"]["S"], item["record"]["S"]
         others = (f"{record}#part{number}" for number in range(1, parts_of(item)))
         parts = [item, *(self._item(entity, other) for other in others)]
-        return unpack(b"".join(part["payload"]["B"] for part in parts), item)
+        base = base_of(item)
+        like = self.event(entity, record.partition("#")[0], base).data if base else b""
+        return unpack(b"".join(part["payload"]["B"] for part in parts), item, like)
 
     def labelled(self, label: str) -> list[str]:
         """The entities that people call `label` (as `searchable` has it), by the index: a moment behind the table."""
@@ -138,14 +141,14 @@ class LedgerHistory:
                 TableName=self._table,
                 Key={"entity": {"S": ended.entity}, "record": {"S": f"{ended.flow}#{ended.event_id}"}},
                 UpdateExpression="SET outcome = :discarded, #rule = :rule, recorded_at = :at",
-                ConditionExpression="outcome = :was AND recorded_at = :then",
+                ConditionExpression="outcome = :was AND recorded_at IN (:then, :formerly)",
                 ExpressionAttributeNames={"#rule": "rule"},
                 ExpressionAttributeValues={
                     ":discarded": {"S": Outcome.DISCARDED.value},
                     ":rule": {"S": rule},
-                    ":at": {"S": at.isoformat()},
+                    ":at": kept(at),
                     ":was": {"S": ended.outcome},
-                    ":then": {"S": ended.recorded_at.isoformat()},
+                    **either(ended.recorded_at),
                 },
             )
         except ClientError as error:
@@ -201,9 +204,9 @@ def _ended(item: dict[str, Any]) -> Ended:
         event_id=event_id,
         type=text["type"],
         outcome=text["outcome"],
-        attempts=int(item["attempts"]["N"]),
-        received_at=datetime.fromisoformat(text["received_at"]),
-        recorded_at=datetime.fromisoformat(text["recorded_at"]),
+        attempts=attempts_of(item),
+        received_at=moment_of(item["received_at"]),
+        recorded_at=moment_of(item["recorded_at"]),
         doctype=text.get("doctype", ""),
         name=text.get("name", ""),
         rule=text.get("rule", ""),

@@ -37,7 +37,7 @@ class Telemetry:
     def __init__(self, service: str, dimensions: Mapping[str, str], now: Callable[[], datetime]) -> None:
         self._dimensions = dict(dimensions)
         self._now = now
-        self._logger = Logger(service=service)
+        self._logger = Logger(service=service, location=None)  # which would always be `_write` below
 
     def report(self, message: str, about: Mapping[str, object], counts: Mapping[str, float] | None = None) -> None:
         """One line; `counts` become metrics of that name, in the unit Count."""

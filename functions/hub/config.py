@@ -410,6 +410,10 @@ class Config(_Strict):
         default=False,
         description="One line for every request to the API, strangers' included: for finding a fault, not for ever.",
     )
+    integration_dashboards: bool = Field(
+        default=True,
+        description="A dashboard for each integration beside that of the whole hub. AWS charges 3 USD a month for each.",
+    )
 
     @model_validator(mode="after")
     def _flows_join_integrations(self) -> Self:

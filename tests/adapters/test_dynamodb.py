@@ -12,16 +12,18 @@ from botocore.stub import ANY, Stubber
 
 from adapters.dynamodb import PART_BYTES, TRIES, DynamoLedger
 from adapters.ledger_history import Ended, LedgerHistory
-from adapters.payloads import parts_of
+from adapters.payloads import base_of, parts_of
+from benchmarks.orders import new_orders
 from hub.errors import LedgerUnavailable
 from hub.events import Event
-from hub.ledger import Entry, Failure, Head, Known, Outcome
+from hub.ledger import Entry, Failure, Head, Known, Outcome, Parking
 from tests.fakes import NOW, an_event
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FLOW = "shop-eu-to-erp"
+MONTH = timedelta(days=30)
 REFUSED = Failure("Refused", "DATA_VALIDATION_FAILED", "medium", "Item X does not exist")
 
 
@@ -114,6 +116,73 @@ def test_a_later_outcome_of_an_event_replaces_the_earlier(ledger: DynamoLedger) 
     ledger.record([applied(event.replayed(NOW))], [])
 
     assert ledger.known(FLOW, [event])[0].outcome == Outcome.APPLIED
+
+
+def test_events_of_one_entity_lie_beside_the_first_that_is_recorded_with_them(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    """A shop tells one change by several topics: what the others say has been said."""
+    (order,) = new_orders(1)
+    one, two, three = (an_event(name, data=order.body) for name in ("1", "2", "3"))
+    parked = replace(
+        applied(three), outcome=Outcome.PARKED, parking=Parking("erp", "shop-eu/order/9", NOW, NOW + MONTH)
+    )
+
+    ledger.record([applied(one), replace(applied(two), recorded_at=NOW + timedelta(seconds=9)), parked], [])
+
+    items = stored(dynamodb, table)
+    sizes = [len(items[one.subject, f"{FLOW}#{each.id}"]["payload"]["B"]) for each in (one, two, three)]
+    assert sizes[1] < 200 < 800 < sizes[0] == sizes[2]  # what waits ends later, perhaps as another one does
+    history = LedgerHistory(dynamodb, table)
+    assert [history.event(one.subject, FLOW, each.id) for each in (one, two, three)] == [one, two, three]
+    first, second = (items[one.subject, f"{FLOW}#{each.id}"]["expires_at"] for each in (one, two))
+    assert first == second
+
+
+def test_an_event_is_whole_after_the_one_it_lies_beside_was_replayed(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    one, two = an_event("1", data=b"a body " * 200), an_event("2", data=b"a body " * 201)
+    ledger.record([applied(one), applied(two)], [])
+    history = LedgerHistory(dynamodb, table)
+
+    ledger.record([applied(history.event(one.subject, FLOW, "1").replayed(NOW))], [])
+
+    assert history.event(two.subject, FLOW, "2") == two
+    three = an_event("3", data=b"a body " * 202)
+    ledger.record([applied(three), applied(history.event(one.subject, FLOW, "1").replayed(NOW))], [])
+    items = stored(dynamodb, table)
+    assert [base_of(items[one.subject, f"{FLOW}#{each}"]) for each in "123"] == ["3", "1", ""]
+    assert history.event(two.subject, FLOW, "2") == two
+
+
+def test_of_another_entity_or_without_a_body_nothing_lies_beside(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    kept_elsewhere = replace(an_event("0", data=b""), data_ref="bodies/0")
+    events = [kept_elsewhere, an_event("1"), an_event("2", "shop-eu/order/2")]
+
+    ledger.record([applied(event) for event in events], [])
+
+    assert not [item for item in stored(dynamodb, table).values() if base_of(item)]
+    history = LedgerHistory(dynamodb, table)
+    assert [history.event(each.subject, FLOW, each.id) for each in events] == events
+
+
+def test_what_was_recorded_with_texts_for_moments_is_read_and_discarded_too(
+    dynamodb: "DynamoDBClient", table: str, ledger: DynamoLedger
+) -> None:
+    event = an_event("1")
+    (item,) = ledger.entry_items(replace(applied(event), outcome=Outcome.DEAD, failure=REFUSED))
+    formerly = {"received_at": {"S": event.received_at.isoformat()}, "recorded_at": {"S": NOW.isoformat()}}
+    dynamodb.put_item(TableName=table, Item=item | formerly | {"attempts": {"N": "1"}})
+    history = LedgerHistory(dynamodb, table)
+    (ended,) = history.of(event.subject)
+
+    assert (ended.received_at, ended.recorded_at, ended.attempts) == (event.received_at, NOW, 1)
+    assert history.event(event.subject, FLOW, "1") == event
+    assert history.discard(ended, "erp", "by me", NOW + timedelta(seconds=1))
+    assert not history.discard(ended, "erp", "by me", NOW)
 
 
 def test_an_event_that_came_twice_in_a_batch_is_one_item(

@@ -58,11 +58,30 @@ def test_whoever_deploys_more_pays_no_less(rate: float, what: str) -> None:
     assert sum(idle(more, COUNTS, PRICES).values()) >= sum(idle(HUB, COUNTS, PRICES).values())
 
 
-@given(SOME_RATES, st.sampled_from(["write_units_per_event", "stored_bytes_per_event", "delivery_log_bytes"]))
-def test_an_event_that_takes_twice_as_much_costs_more(rate: float, what: str) -> None:
-    counts: Counts = replace(COUNTS, **{what: 2 * getattr(COUNTS, what)})
+TAKEN = (
+    ("write_units_per_event", "write_units_of_an_event_alone"),
+    ("stored_bytes_per_event", "stored_bytes_of_an_event_alone"),
+    ("delivery_log_bytes",),
+)
+
+
+@given(SOME_RATES, st.sampled_from(TAKEN))
+def test_an_event_that_takes_twice_as_much_costs_more(rate: float, what: tuple[str, ...]) -> None:
+    counts: Counts = replace(COUNTS, **{name: 2 * getattr(COUNTS, name) for name in what})
 
     assert cost(HUB, counts, PRICES, rate).per_month > cost(HUB, COUNTS, PRICES, rate).per_month
+
+
+def test_events_that_come_alone_take_what_was_counted_of_such() -> None:
+    slow, fast = (
+        cost(HUB, replace(COUNTS, write_units_of_an_event_alone=alone), PRICES, rate).events["DynamoDB"]
+        for rate, alone in ((0.1, 9.0), (100.0, 9.0))
+    )
+    of_each = (slow / (0.1 * MONTH_SECONDS), fast / (100 * MONTH_SECONDS))
+    writes = PRICES.dynamodb_per_million_writes / 1e6
+
+    assert of_each[0] > 9.0 * writes
+    assert of_each[1] < (COUNTS.write_units_per_event + 1) * writes
 
 
 def test_batches_fill_up_as_the_functions_get_busy() -> None:

@@ -71,7 +71,8 @@ CASES = {
         "stage: staging\nzzz: 1\n",
         (
             "staging.yaml:2: zzz: is not a setting; remove it; settings here: stage, region, integrations, flows, alarms, "
-            "ledger_days, log_level, webhook_requests_per_second, webhook_burst, webhook_reserved_concurrency, access_log"
+            "ledger_days, log_level, webhook_requests_per_second, webhook_burst, webhook_reserved_concurrency, access_log, "
+            "integration_dashboards"
         ),
     ),
     "missing setting": (

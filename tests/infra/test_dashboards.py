@@ -16,6 +16,7 @@ from cli.main import app
 from hub import names
 from hub.config import Config
 from hub.metrics import CATALOGUE
+from tests.infra.conftest import Synthesize
 from tests.infra.templates import Templates
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,13 @@ def test_there_is_one_of_the_hub_and_one_of_each_integration(production: Templat
         "hub-production",
         *(f"hub-production-{name}" for name in example.integrations),
     }
+
+
+def test_a_hub_may_do_with_one(synthesize: Synthesize, example: Config) -> None:
+    one = dashboards(synthesize(example.model_copy(update={"integration_dashboards": False})))
+
+    assert set(one) == {"hub-production"}
+    assert "#dashboards:name=" not in json.dumps(one)
 
 
 def test_every_metric_on_a_dashboard_is_counted_by_the_hub_or_by_aws(production: Templates, crowded: Templates) -> None:
