@@ -21,6 +21,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import HOW, UntilOption, moment
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import noted
 from hub import names
 from hub.dead_letter import Letter, Status, assigned, closed, discarded
 from hub.errors import Category
@@ -252,6 +253,7 @@ def discard_letters(
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     found = [each for each in letters(opened, asked) if each.status in (Status.PENDING, Status.ESCALATED)]
     agreed(found, "Discard", yes)
+    noted(opened, "dlq discard", flows_of(found), reason, **details_of(found))
     note = f"by {getpass.getuser()}: {reason.strip()}"
     with told(opened):
         gone = sum(_discard(opened, each, note) for each in found)
@@ -272,7 +274,7 @@ def assign_letters(
     status: StatusOption = "",
     since: SinceOption = None,
     until: UntilOption = None,
-    reason: ReasonOption = "",  # noqa: ARG001 - for the operators' trail
+    reason: ReasonOption = "",
     yes: YesOption = False,
     stage: StageOption = None,
     config: ConfigOption = None,
@@ -282,6 +284,7 @@ def assign_letters(
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     found = letters(opened, asked)
     agreed(found, f"Assign to {to or 'nobody'}", yes)
+    noted(opened, "dlq assign", flows_of(found), reason, to=to.strip(), **details_of(found))
     with told(opened):
         kept = book_of(opened).keep([assigned(each, to.strip(), datetime.now(UTC)) for each in found])
     typer.echo(f"assigned to {to.strip() or 'nobody'}: {many(kept)}")
@@ -298,6 +301,17 @@ def agreed(found: Sequence[Letter], verb: str, yes: bool) -> None:
     by_flow = ", ".join(f"{count:,} in {flow}" for flow, count in Counter(each.flow for each in found).most_common(5))
     if not typer.confirm(f"{verb}: {many(len(found))} ({by_flow})?", err=True):
         raise Failed("Nothing was changed.")
+
+
+def flows_of(found: Sequence[Letter]) -> str:
+    """The flows of letters, for the trail."""
+    return ", ".join(sorted({each.flow for each in found}))
+
+
+def details_of(found: Sequence[Letter]) -> dict[str, str]:
+    """How many letters, and whose by name where they are few, for the trail."""
+    events = {"events": ", ".join(each.event_id for each in found)} if len(found) <= ASKED_ABOVE else {}
+    return {"count": str(len(found)), **events}
 
 
 def counted(found: Sequence[Letter]) -> dict[str, Any]:

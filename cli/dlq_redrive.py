@@ -29,6 +29,8 @@ from cli.dlq import (
     YesOption,
     agreed,
     book_of,
+    details_of,
+    flows_of,
     letters,
     many,
     wanted,
@@ -38,6 +40,7 @@ from cli.failure import Failed
 from cli.flow import told
 from cli.period import UntilOption
 from cli.stage import ConfigOption, Stage, StageOption, open_stage
+from cli.trail import noted
 from hub import names
 from hub.breaker import State
 from hub.dead_letter import Letter, Status
@@ -79,10 +82,13 @@ def redrive_letters(
     by Ctrl-C or because a destination went down, goes on with --resume. Retrying ones are left alone."""
     opened = open_stage(stage, config)
     if cancel:
+        noted(opened, "dlq redrive", cancel, reason, cancel="true")
         _cancel(opened, cancel)
         return
     if resume:
-        _go_on(opened, _found(opened, resume), queue_anyway)
+        run = _found(opened, resume)
+        noted(opened, "dlq redrive", resume, reason, resume="true")
+        _go_on(opened, run, queue_anyway)
         return
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     chosen = [each for each in letters(opened, asked) if each.status in (Status.PENDING, Status.ESCALATED)]
@@ -92,6 +98,7 @@ def redrive_letters(
     if not queue_anyway and (down := _down_now(opened, chosen)):
         raise Failed(f"Nothing was sent: {down}. What is sent now would wait on its queue; --queue-anyway does that.")
     agreed(chosen, "Send again", yes)
+    noted(opened, "dlq redrive", flows_of(chosen), reason, **details_of(chosen))
     _go_on(opened, _begun(opened, chosen, per_second, reason), queue_anyway)
 
 

@@ -26,6 +26,8 @@ CLI = Path(main.__file__).parent
 MUTATING = {
     "approve": ["approve"],
     "backfill": ["backfill"],
+    "dlq": ["discard_letters", "assign_letters"],
+    "dlq_redrive": ["redrive_letters"],
     "events": ["replay_events", "discard_event"],
     "files": ["put"],
     "flow": ["pause", "resume"],
