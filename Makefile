@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup environments run demo test test-fast test-edge faults bench bench-files bench-sync gate check synth bootstrap deploy destroy lock clean
+.PHONY: help setup environments run demo test test-fast test-edge faults incident bench bench-files bench-sync gate check synth bootstrap deploy destroy lock clean
 
 STAGE ?= staging
 SEED ?= 1
@@ -79,6 +79,9 @@ test-edge: setup ## try every connector's edge: its examples, its provider's rul
 
 faults: setup ## SEED=n: a day under every fault at once, judged (minutes); LOCAL=1: on the local AWS; SUITE=sync: of reading
 	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m $(FAULTS_$(SUITE)) --seed $(SEED)
+
+incident: setup ## five incidents on the local AWS: detected, alarmed, repaired by the runbooks' commands, audited (minutes)
+	@$(NO_ACCOUNT) $(IN_VENV) .venv/bin/python -m tests.incident.run
 
 bench: setup ## measure everything: a table, and bench-results/ with JSON and plots (minutes; SHORT=1: one or two)
 	@$(NO_ACCOUNT) $(IN_VENV) PYTHONPATH=functions .venv/bin/python -m benchmarks $(if $(SHORT),--short)

@@ -30,7 +30,7 @@ class Logged(Live):
     ) -> None:
         super().__init__(cloudwatch, logs, now, hours)
         self.of = "live, from the logs"
-        self._own = recorded(list(_lines(logs, stage, self.begin, self.end)), self.begin, self.end)
+        self._own = recorded(list(logged_lines(logs, stage, self.begin, self.end)), self.begin, self.end)
         self._alarms = states(defined, self)
 
     def series(self, key: Key, stat: str, period: int, region: str = "") -> Series:
@@ -65,7 +65,7 @@ def recorded(lines: Sequence[Mapping[str, Any]], begin: int, end: int) -> Record
     return Recorded(begin, end, "from the logs", values, logs=[dict(line) for line in lines])
 
 
-def _lines(logs: "CloudWatchLogsClient", stage: str, begin: int, end: int) -> Iterator[dict[str, Any]]:
+def logged_lines(logs: "CloudWatchLogsClient", stage: str, begin: int, end: int) -> Iterator[dict[str, Any]]:
     groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/aws/lambda/hub-{stage}-")
     for name in [group["logGroupName"] for page in groups for group in page["logGroups"]]:
         pages = logs.get_paginator("filter_log_events").paginate(

@@ -263,6 +263,23 @@ def test_a_destination_that_goes_down_stops_the_run_which_goes_on_later(
     assert sorted(each.id for each in hub.sent()) == ["e1", "e2", "e3"]
 
 
+def test_whoever_sends_again_discards_or_assigns_is_told_of_in_the_trail(hub: Hub) -> None:
+    hub.dies(43)
+    hub.dies(44)
+
+    hub.run("assign", "--to", "ada", "--entity", "1043", "--reason", "knows it")
+    hub.run("discard", "--entity", "1044", "--reason", "a test order")
+    hub.run("redrive", "--preview")
+    hub.run("redrive", "--reason", "POSTER-9 is there now")
+
+    deeds = json.loads(hub.stage.hub("audit", "report", "--from", "1h", "--format", "json").stdout)
+    assert [(each["action"], each["about"], each["reason"], each["details"]["events"]) for each in deeds] == [
+        ("dlq assign", FLOW, "knows it", "e43"),
+        ("dlq discard", FLOW, "a test order", "e44"),
+        ("dlq redrive", FLOW, "POSTER-9 is there now", "e43"),
+    ]
+
+
 def test_what_is_discarded_says_by_whom_and_why_and_stays_so(hub: Hub) -> None:
     hub.dies(1)
     hub.dies(2, CRASHED)
