@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+from hub.connector import Destination, Written
 from hub.deliver import Delivered, Route, deliver, wait_seconds
 from hub.errors import LedgerUnavailable, NoAnswer, OutOfTime, Temporary, Unavailable
 from hub.events import Event
 from hub.ledger import Entry, Failure, Head, Known, Ledger, Outcome
 from hub.together import Pushes
 
+if TYPE_CHECKING:
+    from hub.records import Record
+
 CALLS_BEFORE_OUTAGE = 2  # that found the destination unavailable: one alone may have been chance
+
+UNASKED = (Outcome.STALE, Outcome.IGNORED)  # these say the same whenever they are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,45 @@ class _Group:
     no_answers: list[NoAnswer] = field(default_factory=list)
     head: Head | None = None
     stopped: Again | None = None
+    recorded: int = 0  # of its entries
+
+    def record(self, flow: str, ledger: Ledger) -> None:
+        """Keep what the destination was asked for and is not kept yet; raises LedgerUnavailable."""
+        entries, heads = self.unrecorded(flow)
+        if all(entry.outcome in UNASKED for entry in entries):
+            return
+        ledger.record(entries, heads)
+        self.began, self.recorded = self.head or self.began, len(self.entries)
+
+    def unrecorded(self, flow: str) -> tuple[list[Entry], list[tuple[str, str, Head]]]:
+        """The arguments of Ledger.record. The dead have their own queue, which has them already."""
+        entries = [entry for entry in self.entries[self.recorded :] if entry.outcome != Outcome.DEAD]
+        return entries, [(flow, self.subject, self.head)] if self.head and self.head != self.began else []
+
+
+class _Unrecorded(Exception):
+    """The ledger did not take what came before in the entity. No fault of the event, which is not given up for it."""
+
+    def __init__(self, error: LedgerUnavailable) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _InTurn:
+    """The destination, for one entity: asked for its next event only when the ledger has the one before. Else a batch
+    that died would begin with that one again, and write over what is newer."""
+
+    destination: Destination
+    record: Callable[[], None]
+
+    def apply(self, action: str, record: "Record", event: Event, known_name: str) -> Written:
+        """As Destination.apply; raises _Unrecorded as well, where nothing was asked."""
+        try:
+            self.record()
+        except LedgerUnavailable as error:
+            raise _Unrecorded(error) from error
+        return self.destination.apply(action, record, event, known_name)
 
 
 @dataclass(slots=True)
@@ -93,7 +139,8 @@ def deliver_batch(
     """Deliver what can be delivered; what cannot stays on the queue, with everything behind it in its entity.
 
     An event counts as ended only after the ledger (or the dead letter queue) has confirmed it; where the ledger fails,
-    all events of the batch stay, and the next try finds the documents already written.
+    all events of the batch stay, and the next try finds the documents already written. What an entity's event has done is
+    recorded before the destination is asked for its next one: so none is written again over a newer one.
     """
     try:
         known = ledger.known(route.flow, [received.event for received in batch])
@@ -114,11 +161,11 @@ def deliver_batch(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         list(pool.map(work, groups))
 
-    entries = [entry for group in groups for entry in group.entries if entry.outcome != Outcome.DEAD]
-    heads = [(route.flow, group.subject, group.head) for group in groups if group.head and group.head != group.began]
+    unrecorded = [group.unrecorded(route.flow) for group in groups]
+    entries = [entry for each, _ in unrecorded for entry in each]
     if entries:
         try:
-            ledger.record(entries, heads)
+            ledger.record(entries, [head for _, heads in unrecorded for head in heads])
         except LedgerUnavailable as error:
             return _all_again(batch, error, route, draw)
     return Batch(
@@ -148,6 +195,8 @@ def _deliver_in_order(
     out_of_time: Callable[[], bool],
     draw: Callable[[], float],
 ) -> None:
+    in_turn = _InTurn(route.destination, partial(group.record, route.flow, ledger))
+    route = replace(route, destination=in_turn)
     while group.waiting:
         received, says = group.waiting[0]
         if out_of_time():
@@ -164,6 +213,10 @@ def _deliver_in_order(
         except Temporary as error:
             outage.saw(error)
             group.stopped = Again(received, wait_seconds(error, received.attempts, route.retry, draw()), error)
+            return
+        except _Unrecorded as refused:
+            wait = wait_seconds(refused.error, received.attempts, route.retry, draw())
+            group.stopped = Again(received, wait, refused.error)
             return
         except Exception as error:  # noqa: BLE001 - the boundary: a bug met by one entity must not stop the others;
             # it is reported as a bug (log with traceback, metric, alarm) and its entity's events stay on the queue

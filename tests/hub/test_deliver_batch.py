@@ -14,7 +14,7 @@ from hub.deliver import Route
 from hub.deliver_batch import Batch, Received, deliver_batch
 from hub.errors import LedgerUnavailable, QueueUnavailable, Refused, Temporary, Unavailable
 from hub.events import Event
-from hub.ledger import Head, Outcome
+from hub.ledger import Entry, Head, Outcome
 from hub.records import Record
 from hub.settings import RetrySettings
 from tests.fakes import (
@@ -84,7 +84,6 @@ def test_every_event_of_a_batch_is_applied_and_recorded() -> None:
         (FLOW, "shop-eu/order/A"): Head("2", "Sales Order", "SO-1"),
         (FLOW, "shop-eu/order/B"): Head("5", "Sales Order", "SO-1"),
     }
-    assert setting.ledger.writes == 1
     assert not batch.again
     assert not batch.known_before
     assert sorted(entry.event.id for entry in batch.ended) == ["a1", "a2", "b1"]
@@ -214,6 +213,73 @@ def test_what_the_ledger_did_not_confirm_stays_all_of_it() -> None:
 
     assert not batch.ended
     assert sorted(ids([again.received for again in batch.again])) == ["a1", "a2", "b1"]
+
+
+def test_entities_share_one_write_to_the_ledger() -> None:
+    setting = Setting()
+
+    setting.deliver(of("A", "old", "1"), of("B", "b1"), of("C", "c1"))
+    setting.deliver(of("A", "a2", "2"), of("A", "a1", "1"), of("B", "b2"))  # one is stale: nobody is asked for it
+
+    assert setting.ledger.writes == 2
+
+
+@dataclass
+class Said(FakeDestination):
+    """A destination that compares, and knows no versions."""
+
+    says: str = ""
+    wrote: list[str] = field(default_factory=list)
+
+    def apply(self, action: str, record: Record, event: Event, known_name: str) -> Written:
+        if self.says == event.id:
+            return Written(Effect.UNCHANGED, "Row", "1")
+        self.says = event.id
+        self.wrote.append(event.id)
+        return Written(Effect.APPLIED, "Row", "1")
+
+
+@dataclass
+class Refusing(FakeLedger):
+    """A ledger that does not take some writes, by their number."""
+
+    refused: frozenset[int] = frozenset()
+    asked: int = 0
+
+    def record(self, entries: Sequence[Entry], heads: Sequence[tuple[str, str, Head]]) -> None:
+        self.asked += 1
+        if self.asked in self.refused:
+            raise LedgerUnavailable("throttled")
+        super().record(entries, heads)
+
+
+@given(st.frozensets(st.integers(1, 8)), st.sampled_from(["", "1"]))
+def test_whatever_the_ledger_refuses_nothing_is_written_over_what_is_newer(
+    refused: frozenset[int], version: str
+) -> None:
+    said = Said()
+    setting = Setting(said, Refusing(refused=refused))
+    waiting = [of("A", f"a{n}", version and str(n)) for n in range(4)]
+
+    for _ in range(9):
+        waiting = [again.received for again in setting.deliver(*waiting).again]
+
+    assert not waiting
+    assert said.wrote == ["a0", "a1", "a2", "a3"]
+    assert set(setting.outcomes().values()) <= {"applied", "unchanged"}
+    assert len(setting.outcomes()) == 4
+
+
+def test_no_event_is_given_up_for_a_ledger_that_does_not_take_the_one_before() -> None:
+    setting = Setting(ledger=Refusing(refused=frozenset({1})))
+    old = received(an_event("a2", "shop-eu/order/A", received_at=NOW - timedelta(hours=2)), attempts=20)
+
+    batch = setting.deliver(of("A", "a1"), old)
+
+    assert [applied for applied, _, _ in setting.destination.applied] == ["a1"]
+    assert ids([again.received for again in batch.again]) == ["a2"]
+    assert not setting.dead_letters.buried
+    assert setting.outcomes() == {"a1": "applied"}
 
 
 def test_a_batch_that_only_knew_or_buried_writes_nothing() -> None:
