@@ -75,7 +75,8 @@ def test_a_log_that_is_not_there_is_a_refusal() -> None:
 
 def test_what_a_function_tells_of_its_pages_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
     events = [an_event(f"orders-{number}", f"crm/order/{number}") for number in range(EVENTS_PER_LINE + 1)]
-    telemetry = Telemetry("sync", {"stage": "staging", "integration": "crm"}, lambda: NOW)
+    service = "sync-of-this-test"  # loggers are kept by service, with the output that they were made with
+    telemetry = Telemetry(service, {"stage": "staging", "integration": "crm"}, lambda: NOW)
 
     tell_queued(telemetry, [])
     tell_queued(telemetry, events)
