@@ -15,17 +15,17 @@ from connectors import connector_module, has_code
 from hub.connector import Comparable, HttpClient, Reach
 from hub.errors import NotConfigured
 from hub.events import timestamp_version
-from hub.streams import Ask, Declared, Listing, Stream
 
 if TYPE_CHECKING:
     from adapters.dynamodb import DynamoLedger
     from hub.drain import Messages
     from hub.reconcile import Judge, Reconciliation
+    from hub.streams import Declared, Listing, Stream
     from hub.subscriptions import Subscriptions
 
 
 def open_stream(
-    declared: Declared, url: str, secrets: IntegrationSecrets, timeout_seconds: float, now: Callable[[], datetime]
+    declared: "Declared", url: str, secrets: IntegrationSecrets, timeout_seconds: float, now: Callable[[], datetime]
 ) -> "tuple[Stream, Listing | Messages]":
     """A stream as its connector lists it, and how far that can be trusted."""
 
@@ -71,6 +71,8 @@ class Called:
             return partial(self._connector.probe, self._client)
         if not streams or not hasattr(self._connector, "listing"):
             return None
+        from hub.streams import Ask, Declared
+
         declared = Declared.from_request(streams[0])
 
         def first_page() -> object:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 from hub.errors import HubError, NotConfigured
 from hub.events import Event
-from hub.streams import Stream
 
 if TYPE_CHECKING:  # the webhook Lambda imports this file by way of the adapters, and starts without pydantic
     from decimal import Decimal
 
     from hub.records import Record
+    from hub.streams import Stream
 
 
 class Effect(StrEnum):
@@ -237,7 +237,7 @@ class Comparable(Destination, Protocol):
     def identity(self, action: str, event: Event) -> str:
         """What is unique of the document of an event's entity."""
 
-    def kept(self, action: str, stream: Stream, since: str, until: str) -> Iterator[Sequence[Kept]]:
+    def kept(self, action: str, stream: "Stream", since: str, until: str) -> Iterator[Sequence[Kept]]:
         """Page by page, the documents in force that were last written as of a version from `since` on and before
         `until`."""
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.erpnext import mapping
 from connectors.erpnext.attachments import attach_payload
@@ -21,21 +21,26 @@ from connectors.erpnext.documents import (
     external_id,
     version_of,
 )
-from connectors.erpnext.listing import listing, read
 from connectors.erpnext.parties import Parties
 from connectors.erpnext.rows import Rows, stream_of
 from connectors.erpnext.sales import Sales
 from connectors.erpnext.settings import FlowSettings
-from connectors.erpnext.standing import Standings
-from connectors.erpnext.subscriptions import subscriptions
 from hub.connector import Effect, HttpClient, Kept, Standing, Written
 from hub.errors import NotConfigured
 from hub.events import Event
+from hub.late_names import late_names
 from hub.records import Customer, Deletion, Order, OrderLine, Payment, Record
 from hub.remembered import Remembered
-from hub.streams import Stream
 
-__all__ = ["budget", "credentials", "destination", "listing", "probe", "read", "subscriptions"]
+if TYPE_CHECKING:
+    from connectors.erpnext.standing import Standings
+    from hub.streams import Stream
+
+__all__ = ["budget", "credentials", "destination", "probe"]
+LISTING = "connectors.erpnext.listing"
+__getattr__ = late_names(
+    __name__, {"listing": LISTING, "read": LISTING, "subscriptions": "connectors.erpnext.subscriptions"}
+)
 
 
 def destination(http: HttpClient, settings: Mapping[str, Any]) -> "ErpNextDestination":
@@ -63,7 +68,6 @@ class ErpNextDestination:
         self._parties = Parties(erp, self._documents)
         self._catalogue = Catalogue(erp, self._documents, settings)
         self._rows = Rows(erp, self._documents, settings)
-        self._standings = Standings(erp, settings)
 
         self._actions: Mapping[tuple[str, str], Callable[[Any, Event, str], Written]] = {
             ("upsert_customer", "customer"): self._apply_customer,
@@ -98,15 +102,20 @@ class ErpNextDestination:
 
     def standings(self, action: str, records: Sequence[tuple[Record, Event]]) -> list[Standing]:
         """How ERPNext's documents stand beside records; see hub.connector.Comparable."""
-        return self._standings.of(action, records)
+        return self._standings().of(action, records)
 
     def identity(self, action: str, event: Event) -> str:
         """The external id of an entity's document."""
-        return self._standings.identity(action, event)
+        return self._standings().identity(action, event)
 
-    def kept(self, action: str, stream: Stream, since: str, until: str) -> Iterator[Sequence[Kept]]:
+    def kept(self, action: str, stream: "Stream", since: str, until: str) -> Iterator[Sequence[Kept]]:
         """The documents that ERPNext has of a stream, last written as of a version in between."""
-        return self._standings.kept(action, stream, since, until)
+        return self._standings().kept(action, stream, since, until)
+
+    def _standings(self) -> "Standings":
+        from connectors.erpnext.standing import Standings  # which deliveries need not load
+
+        return Standings(self._erp, self._settings)
 
     def _apply_customer(self, customer: Customer, event: Event, known_name: str) -> Written:
         return self._upsert_customer(customer, event, event.entity_version, known_name)

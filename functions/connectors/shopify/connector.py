@@ -2,58 +2,66 @@
 destination.py.)"""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from connectors.shopify.body import content_of
 from connectors.shopify.customers import read_customer, read_merge, read_redaction
-from connectors.shopify.destination import credentials, destination, probe
 from connectors.shopify.fulfilments import read_fulfilment
-from connectors.shopify.levels import STREAM as INVENTORY
-from connectors.shopify.levels import LevelListing, read_level
-from connectors.shopify.listing import AdminListing
 from connectors.shopify.orders import read_order
 from connectors.shopify.payments import read_payment
-from connectors.shopify.products import read_product
 from connectors.shopify.refunds import read_refund
-from connectors.shopify.settings import StreamSettings
 from connectors.shopify.shapes import Identified
-from connectors.shopify.subscriptions import API_SUPPORTED_UNTIL, subscriptions, subscriptions_for, wanted
 from hub.connector import NotWanted, Reach
 from hub.errors import Unreadable
 from hub.events import Event
 from hub.facts import UNREADABLE
+from hub.late_names import late_names
 from hub.reading import shaped
 from hub.records import Deletion, Record, TableRow
-from hub.streams import Listing, Stream
 
-__all__ = [
-    "API_SUPPORTED_UNTIL",
-    "credentials",
-    "destination",
-    "listing",
-    "probe",
-    "read",
-    "subscriptions",
-    "subscriptions_for",
-    "wanted",
-]
+if TYPE_CHECKING:
+    from hub.streams import Listing, Stream
+
+DESTINATION, SUBSCRIPTIONS = "connectors.shopify.destination", "connectors.shopify.subscriptions"
+__getattr__ = late_names(
+    __name__,
+    dict.fromkeys(("credentials", "destination", "probe"), DESTINATION)
+    | dict.fromkeys(("API_SUPPORTED_UNTIL", "subscriptions", "subscriptions_for", "wanted"), SUBSCRIPTIONS),
+)
+
+
+def _read_product(content: dict[str, Any]) -> Record | NotWanted:
+    from connectors.shopify.products import read_product
+
+    return read_product(content)
+
+
+def _read_level(content: dict[str, Any]) -> Record | NotWanted:
+    from connectors.shopify.levels import read_level
+
+    return read_level(content)
+
 
 READERS: Final[dict[str, Callable[[dict[str, Any]], Record | NotWanted]]] = {
     "order": read_order,
     "refund": read_refund,
     "fulfilment": read_fulfilment,
     "payment": read_payment,
-    "product": read_product,
+    "product": _read_product,
     "customer": read_customer,
     "merge": read_merge,
     "redaction": read_redaction,
-    "stock_level": read_level,
+    "stock_level": _read_level,
 }
 
 
-def listing(stream: Stream, settings: Mapping[str, Any], reach: Reach) -> Listing:
+def listing(stream: "Stream", settings: Mapping[str, Any], reach: Reach) -> "Listing":
     """A stream of the store: "orders", "customers", "products" or "inventory"."""
-    of_it = LevelListing if stream.name == INVENTORY else AdminListing
+    from connectors.shopify.levels import STREAM, LevelListing
+    from connectors.shopify.listing import AdminListing
+    from connectors.shopify.settings import StreamSettings
+
+    of_it = LevelListing if stream.name == STREAM else AdminListing
     return of_it(stream, StreamSettings(**settings), reach)
 
 

@@ -247,7 +247,7 @@ def test_only_what_matches_is_read_and_only_the_stated_fields(world: World) -> N
 
     records = [read(event, "row") for event in world.events]
     assert {each.key for each in records if isinstance(each, TableRow)} == {"Coin 1", "Coin 2"}
-    assert set(records[0].fields) == {"symbol", "name", "modified"}  # type: ignore[union-attr]
+    assert set(records[0].fields) == {"symbol", "name", "modified"}
 
 
 def test_long_filters_are_posted(world: World) -> None:
