@@ -16,7 +16,8 @@ import pymysql
 from adapters.databases import client_at
 from connectors import connector_module
 from hub.connector import Reach
-from hub.pull import State, pull
+from hub.pull import pull
+from hub.runs import State
 from hub.streams import Stream
 from tests.servers.databases import DATABASE, PASSWORD, SECRETS, SERVERS, USER, Server
 

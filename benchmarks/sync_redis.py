@@ -11,7 +11,7 @@ from connectors.redis.connector import messages
 from hub.connector import HttpClient, Reach
 from hub.drain import drain
 from hub.events import Event
-from hub.pull import State
+from hub.runs import State
 from hub.streams import Stream
 from tests.servers.redis import PASSWORD, redis_server
 

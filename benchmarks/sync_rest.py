@@ -23,7 +23,8 @@ from adapters.http import DestinationHttp
 from connectors.generic_rest.connector import listing
 from hub.connector import HttpClient, Reach
 from hub.events import Event, to_json
-from hub.pull import State, pull
+from hub.pull import pull
+from hub.runs import State
 from hub.streams import Stream
 
 PAGE_ROWS = 250

@@ -35,7 +35,7 @@ from cli.trail import WhyOption, noted, user
 from hub import names
 from hub.backfill import Filling
 from hub.events import integer_version, parse_instant, timestamp_version
-from hub.pull import State
+from hub.runs import State
 from hub.streams import CursorKind, Declared
 from infra.streams import streams_of
 

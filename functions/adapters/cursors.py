@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.refusals import reason
 from hub.errors import LedgerUnavailable
-from hub.pull import LeaseLost, Run, Stand, State
+from hub.listed import Stand
+from hub.runs import LeaseLost, Run, State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -21,7 +21,8 @@ from hub import names
 from hub.compare import Entry
 from hub.errors import Temporary
 from hub.events import parse_instant
-from hub.pull import News, Run
+from hub.listed import News
+from hub.runs import Run
 from hub.streams import Row
 
 if TYPE_CHECKING:

@@ -13,8 +13,10 @@ from typing import NamedTuple, Protocol
 
 from hub.errors import Temporary
 from hub.events import Event
+from hub.listed import News
 from hub.orphans import Judgement, OrphanLimits, Verdict, judge
-from hub.pull import MOST_PASSES, LeaseLost, News, Pulled, Run, State, event_of, pull
+from hub.pull import Pulled, event_of, pull
+from hub.runs import MOST_PASSES, LeaseLost, Run, State
 from hub.streams import Listing, Row, Stream
 
 CHUNK = 100  # orphans that are noted and queued together
@@ -42,7 +44,7 @@ class Inventory(Protocol):
         """Take up a comparison that was set aside at this point of its run; False where it was not."""
 
     def news(self, row: Row, floor: str = "") -> News | None:
-        """As hub.pull.Memory; and the row is listed. One that went back to an earlier version is told with the version
+        """As hub.listed.Memory; and the row is listed. One that went back to an earlier version is told with the version
         that it is known by, which no destination takes for stale."""
 
     def note(self, news: Sequence[News]) -> None:

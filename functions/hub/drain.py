@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from hub.events import Event
-from hub.pull import Pulled, Run, State, event_of
+from hub.pull import Pulled, event_of
+from hub.runs import Run, State
 from hub.streams import Row, Stream
 
 

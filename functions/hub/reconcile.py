@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from hub.connector import Comparable, Difference, Kept, NotWanted, Read, Standing
 from hub.errors import NotConfigured, Permanent, Temporary
 from hub.events import Event
-from hub.pull import State, pull
+from hub.pull import pull
+from hub.runs import State
 from hub.streams import Listing, Stream
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hub.compare import Compared, compare, tell_gone
 from hub.drain import Messages
 from hub.errors import HubError, NotConfigured
 from hub.orphans import Judgement
-from hub.pull import Run
+from hub.runs import Run
 from hub.streams import Declared
 from sync import running
 

@@ -9,7 +9,8 @@ from adapters.wiring import SyncHub
 from hub.drain import Messages, drain
 from hub.errors import Category, HubError, Temporary
 from hub.metrics import INTEGRATION, STREAM
-from hub.pull import LeaseLost, Pulled, Run, pull
+from hub.pull import Pulled, pull
+from hub.runs import LeaseLost, Run
 from hub.streams import Declared
 
 SPARE_SECONDS = 90.0  # one page with all its tries, and what is to be kept of it

@@ -6,7 +6,7 @@ from typing import Any
 from adapters.backfills import Taken
 from adapters.wiring import SyncHub
 from hub.errors import HubError
-from hub.pull import LeaseLost
+from hub.runs import LeaseLost
 from hub.streams import Declared
 from sync import running
 

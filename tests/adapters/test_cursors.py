@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from adapters.cursors import LEASE_SECONDS, DynamoCursors, packed
 from hub.errors import LedgerUnavailable
-from hub.pull import MOST_SEEN, LeaseLost, Run, Stand, State
+from hub.listed import MOST_SEEN, Stand
+from hub.runs import LeaseLost, Run, State
 from tests.fakes import NOW
 
 if TYPE_CHECKING:

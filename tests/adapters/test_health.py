@@ -21,7 +21,7 @@ from health.handler import check_integration
 from hub.errors import Temporary
 from hub.expiry import Expiry, expiries
 from hub.health import Beat, Part, Record, Registered, Status, Waiting
-from hub.pull import State
+from hub.runs import State
 from hub.settings import CalledSettings, HealthSettings, packed
 from hub.streams import Declared, Stream
 from infra.local.erpnext.server import ErpNextStandIn

@@ -22,7 +22,7 @@ from hub import names
 from hub.breaker import Breaker
 from hub.breaker import State as Stand
 from hub.health import Beat, Part, Record, Status, Waiting
-from hub.pull import State
+from hub.runs import State
 from infra.configuration import ROOT
 from tests.cli.conftest import Stage
 from tests.cli.test_operate_page import shape

@@ -11,7 +11,7 @@ from adapters.wiring import SyncHub
 from hub.drain import Message
 from hub.errors import NotConfigured, Temporary, Unavailable
 from hub.events import Event
-from hub.pull import LeaseLost, State
+from hub.runs import LeaseLost, State
 from hub.streams import Ask, Declared, Page, Row, Stream
 from sync.handler import sync
 from tests.fakes import NOW, FakeTelemetry

@@ -11,7 +11,8 @@ import pytest
 
 from hub.errors import Temporary
 from hub.events import Event, timestamp_version
-from hub.pull import Contradicted, LeaseLost, Pulled, State, pull
+from hub.pull import Contradicted, Pulled, pull
+from hub.runs import LeaseLost, State
 from hub.streams import Ask, CursorGone, Page, PageGone, PageSuspect, Row, Stream
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -20,8 +20,9 @@ from hub.errors import HubError, Unreadable
 from hub.events import Event
 from hub.facts import UNREADABLE, canonical
 from hub.orphans import OrphanLimits
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
 from hub.records import Deletion, TableRow
+from hub.runs import State
 from hub.streams import Listing, Stream
 from tests.handlers.s3_bucket import Bucket
 from tests.scripted_source import BEGIN

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.events import Event
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
+from hub.runs import State
 from hub.streams import Ask, Listing, Stream
 from tests.servers.databases import Server
 

@@ -16,8 +16,9 @@ from connectors.erpnext.settings import StreamSettings
 from hub.connector import Reach
 from hub.errors import NotConfigured, Refused, SecretUnavailable, Temporary, Unreadable
 from hub.events import Event, timestamp_version
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
 from hub.records import Deletion, Price, StockLevel, TableRow
+from hub.runs import State
 from hub.streams import Ask, Stream
 from infra.local.erpnext.faults import Fault
 from infra.local.erpnext.server import ErpNextStandIn

@@ -12,7 +12,8 @@ from connectors.generic_rest.connector import listing
 from hub.connector import Answer, Reach
 from hub.errors import NotConfigured, Temporary
 from hub.events import Event
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
+from hub.runs import State
 from hub.streams import Listing, Stream
 from tests.scripted_source import (
     BEGIN,

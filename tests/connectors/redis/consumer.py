@@ -10,7 +10,7 @@ from connectors.redis.connector import messages
 from hub.connector import HttpClient, Reach
 from hub.drain import drain
 from hub.events import Event, to_json
-from hub.pull import State
+from hub.runs import State
 from hub.streams import Stream
 
 STREAM = Stream("broker", "redis", "orders", "order")

@@ -20,8 +20,9 @@ from hub.connector import Reach
 from hub.drain import drain
 from hub.errors import QueueUnavailable, Refused, Unavailable, Unreadable
 from hub.events import Event, from_json
-from hub.pull import LeaseLost, Pulled, State
+from hub.pull import Pulled
 from hub.records import TableRow
+from hub.runs import LeaseLost, State
 from hub.streams import Stream
 from tests.servers.redis import PASSWORD, RedisServer, redis_server
 

@@ -14,8 +14,9 @@ from connectors.shopify.levels import MOST_LEVELS
 from hub.connector import Answer, Effect, NotWanted, Reach
 from hub.errors import Category, Refused, Temporary, Unavailable, Unreadable
 from hub.events import Event, timestamp_version
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
 from hub.records import Deletion, StockLevel, TableRow
+from hub.runs import State
 from hub.streams import Ask, PageGone, PageSuspect, Stream
 from infra.local.shopify_admin import LOCATION, ShopifyAdmin, Trouble
 from tests.fakes import an_event

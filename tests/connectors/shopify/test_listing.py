@@ -14,8 +14,9 @@ from connectors.shopify.connector import listing, read
 from hub.connector import Answer, Reach
 from hub.errors import Category, Refused, SecretUnavailable, Temporary, Unavailable
 from hub.events import Event, timestamp_version
-from hub.pull import Pulled, State, pull
+from hub.pull import Pulled, pull
 from hub.records import Product
+from hub.runs import State
 from hub.streams import Ask, PageGone, PageSuspect, Stream
 from infra.local import shopify
 from infra.local.shopify import Choice, Line
