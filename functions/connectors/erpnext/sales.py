@@ -302,7 +302,8 @@ class Sales:
         What the refund's earlier returns took back counts, so that a second try takes back only the rest.
         """
         base = external_id(event.integration, "return", refund.id)
-        if self._names.get(_known(DELIVERY, base)):
+        whole = f"all of {base}"  # the first return's own key tells only of that one
+        if self._names.get(_known(DELIVERY, whole)):
             return []
         left = {line.line_id: line.quantity for line in _came_back(refund)}
         number = self._taken_back(refund, base, left)
@@ -324,7 +325,7 @@ class Sales:
                 f"{told}; write the Delivery Note that is missing in ERPNext, or the return by hand, then replay or "
                 "discard the event (hub events replay)"
             )
-        self._names.put(_known(DELIVERY, base), base)
+        self._names.put(_known(DELIVERY, whole), base)
         return written
 
     def _taken_back(self, refund: Refund, base: str, left: dict[str, Decimal]) -> int:
