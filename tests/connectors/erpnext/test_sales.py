@@ -280,7 +280,10 @@ def test_a_return_of_two_parcels_waits_for_the_second_one(site: ErpNextStandIn, 
     """Between the two parcels it took back what there was, and was then set aside for the rest. What one function remembers
     of the first part must not stand for the whole."""
     one = to(site)
-    erp = (lambda: one) if remembers else (lambda: to(site))
+
+    def erp() -> ErpNextDestination:
+        return one if remembers else to(site)
+
     put(erp(), SOLD)
     for number in ("501", "502"):
         with pytest.raises(Parked):
