@@ -16,6 +16,7 @@ from rich.text import Text
 
 from adapters.dead_letters import DynamoLetters
 from adapters.ledger_history import Ended, LedgerHistory
+from cli.ends import say_below
 from cli.failure import Failed
 from cli.flow import told
 from cli.period import HOW, UntilOption, moment
@@ -388,7 +389,7 @@ def _print(found: Sequence[Letter]) -> None:
         called = f" ({each.label})" if each.label else ""
         console.print(Text(f"{number:>3}  {each.subject}{called} in flow {each.flow}"), soft_wrap=True)
         console.print(Text(f"     event {each.event_id}"), soft_wrap=True)
-        console.print(Text(f"     {each.failure.told}", style=COLOURS[each.status.value]), soft_wrap=True)
+        say_below(console, each.failure.told, COLOURS[each.status.value])
 
 
 def _print_whole(letter: Letter) -> None:
