@@ -16,6 +16,7 @@ from rich.text import Text
 
 from adapters.dead_letters import DynamoLetters
 from adapters.ledger_history import Ended, LedgerHistory
+from cli.ends import say_below
 from cli.failure import Failed
 from cli.flow import told
 from cli.period import HOW, UntilOption, moment
@@ -153,13 +154,15 @@ def list_letters(
 ) -> None:
     """List dead letters, those that died last first. Exit code 1 where there is none."""
     opened = open_stage(stage, config)
-    found = letters(opened, wanted(flow, integration, entity, "", category, error, status, since, until))
+    asked = wanted(flow, integration, entity, "", category, error, status, since, until)
+    found = letters(opened, asked)
     if as_json:
         typer.echo(json.dumps([plain(each) for each in found[:limit]], indent=2))
     elif found:
         _print(found[:limit])
     else:
-        _console().print(f"Stage {opened.name} has no such dead letter.")
+        which = "open" if asked == Wanted() else "such"
+        _console().print(f"Stage {opened.name} has no {which} dead letter.")
     if len(found) > limit and not as_json:
         _console().print(f"These are {limit} of {len(found):,}; --limit {len(found)} shows all.")
     if not found:
@@ -251,7 +254,7 @@ def discard_letters(
         raise Failed("--reason is empty: say why, for those who come after you.")
     asked = wanted(flow, integration, entity, event, category, error, status, since, until)
     found = [each for each in letters(opened, asked) if each.status in (Status.PENDING, Status.ESCALATED)]
-    agreed(found, "Discard", yes)
+    agreed(found, "Discard", yes, always=asked == Wanted())
     note = f"by {user()}: {reason.strip()}"
     with told(opened):
         note_letters(opened, "dlq discard", found, reason)
@@ -291,11 +294,11 @@ def assign_letters(
         raise Failed(f"{many(len(found) - kept)} changed meanwhile; repeat the command.")
 
 
-def agreed(found: Sequence[Letter], verb: str, yes: bool) -> None:
-    """Go on only with letters, and where they are many, only if a person agrees; raises Failed."""
+def agreed(found: Sequence[Letter], verb: str, yes: bool, always: bool = False) -> None:
+    """Go on only with letters, and where they are many, or always, only if a person agrees; raises Failed."""
     if not found:
         raise Failed("Nothing was changed: there is no such dead letter (see `hub dlq list --status all`).")
-    if len(found) <= ASKED_ABOVE or yes:
+    if yes or (len(found) <= ASKED_ABOVE and not always):
         return
     by_flow = ", ".join(f"{count:,} in {flow}" for flow, count in Counter(each.flow for each in found).most_common(5))
     if not typer.confirm(f"{verb}: {many(len(found))} ({by_flow})?", err=True):
@@ -386,7 +389,7 @@ def _print(found: Sequence[Letter]) -> None:
         called = f" ({each.label})" if each.label else ""
         console.print(Text(f"{number:>3}  {each.subject}{called} in flow {each.flow}"), soft_wrap=True)
         console.print(Text(f"     event {each.event_id}"), soft_wrap=True)
-        console.print(Text(f"     {each.failure.told}", style=COLOURS[each.status.value]), soft_wrap=True)
+        say_below(console, each.failure.told, COLOURS[each.status.value])
 
 
 def _print_whole(letter: Letter) -> None:

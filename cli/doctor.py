@@ -306,7 +306,9 @@ def _sites(patient: Patient) -> Iterator[Ailment]:
         try:
             fields, denied = site_lacks(patient.stage, name)
         except (Failed, HubError) as error:
-            yield Ailment(WARNING, name, "could not be asked for the hub's fields", "they may be missing", str(error))
+            what = f"could not be asked for the hub's fields: {error}"
+            remedy = f"hub setup erp --check --integration {name}{patient.option()}, from where its url can be reached"
+            yield Ailment(WARNING, name, what, "they may be missing", remedy)
             continue
         if fields:
             what = f"lacks the hub's fields: {', '.join(fields)}"

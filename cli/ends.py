@@ -8,6 +8,7 @@ from datetime import datetime
 import typer
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -68,4 +69,12 @@ def _print(ended: Sequence[Ended], about: Sequence[str]) -> None:
     for number, (each, text) in enumerate(zip(ended, about, strict=True), start=1):
         console.print(Text(f"{number:>3}  {text}"))
         if why := reason(each):
-            console.print(Text(f"     {why}", style=COLOURS.get(each.outcome, "")))
+            say_below(console, why, COLOURS.get(each.outcome, ""))
+
+
+def say_below(console: Console, words: str, style: str) -> None:
+    """A sentence below its row: folded between words on a terminal, in one line for a file or another program."""
+    if console.is_terminal:
+        console.print(Padding(Text(words.replace("\n     ", "\n"), style=style), (0, 0, 0, 5)), soft_wrap=False)
+    else:
+        console.print(Text(f"     {words}", style=style), soft_wrap=True)

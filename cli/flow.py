@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.breakers import DynamoBreakers
+from adapters.dead_letters import DynamoLetters
 from adapters.parking import count_parked
 from adapters.standings import DynamoStandings
 from adapters.valves import LambdaValves, pause_key
@@ -47,6 +48,15 @@ class Flowing:
     parked: int
     dead_letters: int
     why: str
+    escalated: int = 0  # dead letters that wait for a person
+
+    @property
+    def asks(self) -> str:
+        """What a person is to look at; "" where nothing is."""
+        if not self.escalated:
+            return ""
+        verb = "waits" if self.escalated == 1 else "wait"
+        return f"{self.flow}: {self.escalated:,} dead {verb} for a person: hub dlq list --flow {self.flow}"
 
 
 @app.command("status")
@@ -80,6 +90,8 @@ def _print(destination: str, rows: list[Flowing]) -> None:
     for row in rows:
         if row.why:
             console.print(Text(f"{row.flow} {SAID[row.state]}: {row.why}", style=COLOURS[row.state]), soft_wrap=True)
+        if row.asks:
+            console.print(Text(row.asks, style="red"), soft_wrap=True)
 
 
 @app.command("pause")
@@ -127,6 +139,8 @@ def flowing(opened: Stage, flow: str) -> Flowing:
         waiting, in_work = _depth(opened, names.queue(opened.name, flow))
         parked = count_parked(opened.dynamodb(), names.ledger_table(opened.name), destination, flow)
         dead, dying = _depth(opened, names.dead_letter_queue(opened.name, flow))
+        table, days = names.ledger_table(opened.name), opened.config.ledger_days
+        escalated = DynamoLetters(opened.dynamodb(), table, days).count_escalated(flow)
     if paused:
         state, why = "paused", f"by {paused}"
     elif breaker.state is State.OPEN:
@@ -137,7 +151,7 @@ def flowing(opened: Stage, flow: str) -> Flowing:
         state, why = "slowly", f"{destination} is just back"
     else:
         state, why = "flows", held_back(pace, opened.config.pacing_of(destination), datetime.now(UTC))
-    return Flowing(flow, destination, state, waiting, in_work, parked, dead + dying, why)
+    return Flowing(flow, destination, state, waiting, in_work, parked, dead + dying, why, escalated)
 
 
 def held_back(pace: Pace, pacing: Pacing, now: datetime) -> str:

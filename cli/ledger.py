@@ -1,5 +1,6 @@
 """`hub ledger`: bring back what the ledger has lost, from a table that AWS restored to an earlier moment."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 AT_ONCE = 8  # writes in flight
 PORTION = 200  # items between two lines of progress
 OF_THE_MOMENT = "destination/"  # how the keys begin of breakers and paces: they say how a destination was then
+OF_A_HUB = re.compile(r"hub-[a-z0-9]+-(ledger|trail)")  # another stage's, or a trail, whose keys are alike
 
 app = typer.Typer(help="The ledger's table.", no_args_is_help=True)
 
@@ -55,6 +57,10 @@ def restore(
     with told(opened):
         if source == ledger:
             raise Failed(f"{source} is the ledger itself: name the table that AWS restored beside it.")
+        if OF_A_HUB.fullmatch(source):
+            raise Failed(
+                f"{source} is a hub's own table, no copy of {ledger}: name the one that AWS restored beside it."
+            )
         dynamodb = opened.dynamodb()
         _check(dynamodb, ledger, source)
         if not yes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -68,9 +69,11 @@ def report(
 
 
 def _print(deeds: Iterable[Deed]) -> None:
-    table = Table("at (UTC)", "who", "did", "about", "why")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("at (UTC)", "who", "did", "about", "why"):  # nothing of what was done is cut
+        table.add_column(heading, no_wrap=heading in ("at (UTC)", "about"), overflow="fold")
     for each in deeds:
-        who = f"{each.who.rpartition('/')[2] or each.who} ({each.user})"
+        who = f"{each.who.replace(':', '/').rpartition('/')[2] or each.who} ({each.user})"
         cells = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.action, each.about, each.reason)
         table.add_row(*map(Text, cells))
     console = Console(highlight=False)

@@ -147,6 +147,8 @@ def _about_flows(rows: Sequence["Moving"]) -> Iterator[Text]:
         if row.flow.why:
             words = f"{row.flow.flow} {SAID[row.flow.state]}: {row.flow.why}"
             yield Text(words, style=FLOW_COLOURS[row.flow.state])
+        if row.flow.asks:
+            yield Text(row.flow.asks, style="red")
 
 
 def _about_streams(rows: Sequence["Reading"]) -> Iterator[Text]:

@@ -298,7 +298,11 @@ def with_stream(stage: str | None, config: Path | None, integration: str, stream
     opened.integration(integration)
     streams = streams_of(opened.config, integration)
     if stream not in streams:
-        there = f"it has: {', '.join(sorted(streams))}" if streams else "it has none"
+        there = (
+            f"it has: {', '.join(sorted(streams))}"
+            if streams
+            else "it has none: `streams` of the integration states them"
+        )
         raise Failed(f"{integration} has no stream {stream!r} in stage {opened.name}; {there}.")
     return opened, streams[stream]
 

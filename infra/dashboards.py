@@ -372,11 +372,12 @@ def _traffic(page: Page, flows: Sequence[tuple[str, Mapping[str, str]]], config:
     )
     page.graph("Missed webhooks, found by a pull", summed("MissedWebhooks", "missed", RED))
     page.graph("Delivered twice, applied once", summed("KnownBefore", "known before", GREY))
-    page.graph(
-        "Calls in flight that the destination is held to",
-        [own("InFlightLimit", of, "Average", label) for label, of in flows if "flow" in of]
-        or [own("DestinationCalls", flows[0][1], "Sum", "calls to all destinations")],
-    )
+    if held := [own("InFlightLimit", of, "Average", label) for label, of in flows if "flow" in of]:
+        page.graph("Calls in flight that the destination is held to", held)
+    else:
+        page.graph(
+            "Calls to the destinations", [own("DestinationCalls", flows[0][1], "Sum", "calls to all destinations")]
+        )
 
 
 def _seconds(name: str, of: Mapping[str, str], stat: str, label: str, ident: str, **options: Any) -> list[Row]:

@@ -34,6 +34,8 @@ def told(model: type[BaseModel], error: ErrorDetails, at: Place = ()) -> Mistake
     inner, around = _walked(model, inner)
     place = (*at, *inner)
     if "[key]" in error["loc"]:
+        if error["type"] == "enum":
+            return Mistake(place, "is none", f"use one of: {error['ctx']['expected'].replace(chr(39), '')}")
         rule = "2 to 30 small letters, digits and hyphens, a letter first, no hyphen last"
         return Mistake(place, "is not a name", f"names are {rule}")
     match error["type"]:

@@ -50,6 +50,9 @@ class Logged(Live):
         """As Metrics."""
         return self._own.lines(groups)
 
+    def _elsewhere(self, _: str) -> "CloudWatchClient":
+        return self._cloudwatch  # of the local AWS, which has one region; a person's account is never asked
+
 
 def recorded(lines: Sequence[Mapping[str, Any]], begin: int, end: int) -> Recorded:
     """What lines in CloudWatch's embedded metric format count. Each has its `group`, and `at` in Unix seconds."""

@@ -88,6 +88,17 @@ class DynamoLetters:
         for items in self._items(flow, LETTER):
             yield from map(letter_of, items)
 
+    def count_escalated(self, flow: str) -> int:
+        """How many letters of a flow wait for a person, by the index of those that are open."""
+        query: Item = {
+            "IndexName": BY_LOOK,
+            "KeyConditionExpression": f"{OPEN_IN} = :flow",
+            "FilterExpression": "#status = :escalated",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":flow": {"S": flow}, ":escalated": {"S": Status.ESCALATED.value}},
+        }
+        return sum(map(len, self._pages(query)))
+
     def ends(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, End | None]]:
         """Letters with how their events ended, in their order."""
         for start in range(0, len(letters), PAGE):

@@ -137,8 +137,10 @@ def test_escalated_ones_and_their_count_are_kept_together(book: DynamoLetters) -
     letters = [escalated(the_letter(book, each), NOW) for each in events]
     cause = Cause(FLOW, "ServerError-1", "ServerError: 500", events[0].subject, 0, 0, None, NOW)
 
+    assert book.count_escalated(FLOW) == 0
     assert book.escalate(letters, cause) == 60
     assert book.escalate(letters, cause) == 0
+    assert (book.count_escalated(FLOW), book.count_escalated("another")) == (60, 0)
 
     (told,) = book.causes(FLOW, NOW)
     assert (told.untold, told.total, told.example) == (60, 60, events[0].subject)

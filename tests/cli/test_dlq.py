@@ -280,6 +280,17 @@ def test_whoever_sends_again_discards_or_assigns_is_told_of_in_the_trail(hub: Hu
     ]
 
 
+def test_nothing_is_discarded_without_a_filter_unless_a_person_agrees(hub: Hub) -> None:
+    hub.dies(43)
+
+    done = hub.run("discard", "--reason", "all of it")
+
+    assert done.exit_code == 1
+    assert "Discard: 1 dead letter (1 in shop-eu-to-erp)?" in done.stderr
+    assert hub.letter(43).status is Status.ESCALATED
+    assert hub.run("discard", "--reason", "all of it", "--yes").stdout == "discarded: 1 dead letter\n"
+
+
 def test_what_is_discarded_says_by_whom_and_why_and_stays_so(hub: Hub) -> None:
     hub.dies(1)
     hub.dies(2, CRASHED)

@@ -2,10 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from adapters.dynamodb import DynamoLedger
+from cli.ends import say_below
 from hub import names
 from hub.errors import TotalMismatch
 from hub.events import Event
@@ -95,3 +98,15 @@ def test_a_stage_that_is_not_deployed_is_one_sentence(stage: Stage) -> None:
         1,
         "Stage staging is not deployed: deploy it with `make deploy STAGE=staging`.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "lines"), [(True, ["     one two", "     three"]), (False, ["     one two three"])]
+)
+def test_a_sentence_is_folded_between_words_on_a_terminal_only(is_terminal: bool, lines: list[str]) -> None:
+    written = StringIO()
+    console = Console(file=written, width=14, force_terminal=is_terminal, color_system=None, soft_wrap=True)
+
+    say_below(console, "one two three", "")
+
+    assert [line.rstrip() for line in written.getvalue().splitlines()] == lines

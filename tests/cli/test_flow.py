@@ -29,6 +29,13 @@ def test_a_flows_row_fits_80_columns_and_its_reason_stands_below(
     assert max(map(len, shown[:-1])) <= 80
 
 
+def test_dead_letters_that_wait_for_a_person_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _print("erp", [Flowing("shop-eu-to-erp", "erp", "flows", 0, 0, 0, 0, "", escalated=2)])
+
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told == "shop-eu-to-erp: 2 dead wait for a person: hub dlq list --flow shop-eu-to-erp"
+
+
 def test_a_right_configuration_is_told_as_such(stage: Stage) -> None:
     result = stage.hub("config", "check")
 

@@ -88,3 +88,11 @@ def test_a_wrong_table_is_refused(tables: Tables, source: str, told: str) -> Non
     result = tables.restore(source, "--yes")
     assert result.exit_code == 1
     assert told in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("source", [names.trail_table(STAGE), names.ledger_table("another")])
+def test_no_table_that_a_hub_uses_is_taken_for_a_copy(tables: Tables, source: str) -> None:
+    done = tables.restore(source, "--yes")
+
+    assert done.exit_code == 1
+    assert f"{source} is a hub's own table" in done.stderr

@@ -76,3 +76,10 @@ def test_alarms_of_the_local_stage_follow_from_the_logs(written: str) -> None:
     data = Logged(client, client, NOW, 1, "local", Definitions({}, {"failing": failing}, {}))
     assert data.alarm("failing") == "ALARM"
     assert data.alarm("another") == "INSUFFICIENT_DATA"
+
+
+def test_no_account_is_asked_for_a_metric_of_another_region() -> None:
+    client: Any = Pages([])
+    data = Logged(client, client, NOW, 1, "local", Definitions({}, {}, {}))
+
+    assert data._elsewhere("us-east-1") is client

@@ -125,6 +125,15 @@ CASES = {
             "letter first, no hyphen last"
         ),
     ),
+    "category that is none": (
+        "    connector: shopify\n",
+        "    connector: shopify\n    dead_letters:\n      categories:\n        DATA_FAILED: []\n",
+        (
+            "staging.yaml:7: integrations.shop.dead_letters.categories.DATA_FAILED: is none; use one of: "
+            "AUTHENTICATION_FAILED, RATE_LIMIT_EXCEEDED, INVALID_REQUEST, SERVER_ERROR, TIMEOUT, DATA_VALIDATION_FAILED or "
+            "SYNC_FAILED"
+        ),
+    ),
     "stage that is no name": (
         "stage: staging\n",
         "stage: Staging-1\n",
