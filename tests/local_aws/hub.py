@@ -39,7 +39,7 @@ FORGE = "forge"  # GitHub, whose connector is a manifest alone; only this machin
 WITH_TOKEN = "shop-token"  # asks for a one-time token in the header X-Token
 LISTS = "lists"  # files with tables of customers
 LISTS_FLOW = "lists-to-erp"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0  # on a busy machine; only a failure takes so long
 MUG, SHIRT, POSTER = GOODS[1:4]
 
 T = TypeVar("T")

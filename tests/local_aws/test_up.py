@@ -41,7 +41,13 @@ def up(environment: Hub) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
     """`make run` without make, once it says that it is up; whatever happens, it is gone afterwards."""
     command = [sys.executable, "-m", "infra.local", "up"]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=_hear_interrupts,
     )
     assert process.stdout
     said: list[str] = []
@@ -56,6 +62,11 @@ def up(environment: Hub) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def _hear_interrupts() -> None:
+    """A shell starts what it runs in the background deaf to Ctrl-C, and so these tests, and all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(environment: Hub, *command: str) -> "subprocess.CompletedProcess[str]":
