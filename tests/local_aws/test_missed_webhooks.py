@@ -1,7 +1,7 @@
 """An order whose webhook was lost is found by the next pull, and written once however often it is told."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hub import names
 from hub.deliver import SAID_ALREADY
 from hub.streams import Declared, Stream
 from infra.local.shopify_admin_rest import ShopifyRest
-from tests.local_aws.hub import FLOW, INTEGRATION, STAGE, LocalHub, an_order, wait_for
+from tests.local_aws.hub import FLOW, INTEGRATION, STAGE, STARTED, LocalHub, an_order, wait_for
 
 ORDERS = Declared(Stream(INTEGRATION, "shopify", "orders", "order"))
 
@@ -107,7 +107,9 @@ def test_a_webhook_that_the_store_dropped_is_registered_again_and_what_it_did_no
     before, erp = checked(hub, INTEGRATION), checked(hub, "erp")
 
     store.admin.subscriptions.clear()
-    lost = an_order()
+    lost = an_order(
+        at=60 + (datetime.now(UTC) - STARTED) / timedelta(minutes=1)
+    )  # changed just now: read so far is less
     store.say(lost)
     diagnosis = CliRunner().invoke(app, ["doctor", "--json", *config])
     mended, after = checked(hub, INTEGRATION), checked(hub, INTEGRATION)
